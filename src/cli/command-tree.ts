@@ -1,0 +1,278 @@
+/**
+ * The command line: every command, option and example, as a commander tree. Parsing, help, completion and the
+ * manual page all come from this one tree. Loaded only when there is something to parse: `headroom` alone
+ * does without.
+ */
+import { Argument, Command, CommanderError, Option } from "commander";
+
+import {
+  CHECK_FORMATS,
+  type CheckOptions,
+  COLOUR_MODES,
+  type DefaultsOptions,
+  type ExplainOptions,
+  LIST_FORMATS,
+  POINTER_BITS,
+  type ListOptions,
+  readChoice,
+  readCount,
+  readKernel,
+  readMemory,
+  readPointer,
+  readSeconds,
+  readThreshold,
+  type Shell,
+  SHELLS,
+  SORT_KEYS,
+} from "./options.ts";
+import { commandTopics, generalTopics, type Topic } from "./topics.ts";
+import { UsageError } from "./usage-error.ts";
+import { HEADROOM_VERSION } from "./version.ts";
+
+/** What was asked for. */
+export type Selection =
+  | { command: "check"; options: CheckOptions }
+  | { command: "explain"; options: ExplainOptions }
+  | { command: "list"; options: ListOptions; filter: string }
+  | { command: "defaults"; options: DefaultsOptions }
+  | { command: "completion"; shell: Shell }
+  | { command: "help"; topic?: string; form: "text" | "manual" | "schema" }
+  /** Help or the version was asked for by an option: this is it. */
+  | { command: "print"; text: string };
+
+/** Commander's names of options whose values carry a unit. */
+const renamed: Readonly<Record<string, string>> = {
+  interval: "intervalSeconds",
+  memory: "memoryBytes",
+  pointer: "pointerBytes",
+};
+
+type Options = Record<string, unknown>;
+
+/**
+ * Reads the command line (without `node` and the program). A line that begins with an option is one for
+ * `check`. Throws UsageError. `columns` is the width of help.
+ */
+export function parseCommandLine(argv: readonly string[], columns: number): Selection {
+  let selected: Selection | undefined;
+  let printed = "";
+  const program = buildProgram((selection) => (selected = selection), columns);
+  const output = { writeOut: (text: string) => void (printed += text), outputError: () => {} };
+  for (const command of [program, ...program.commands]) command.exitOverride().configureOutput(output);
+  try {
+    program.parse(withCommand(argv), { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw usageErrorOf(error, argv, program);
+  }
+  return selected ?? { command: "print", text: printed };
+}
+
+/** `--json` means `check --json`; `--help` and `--version` belong to the program. */
+function withCommand(argv: readonly string[]): string[] {
+  const first = argv[0];
+  if (first === undefined) return ["check"];
+  const ofProgram = ["-h", "--help", "-V", "--version"].includes(first);
+  return first.startsWith("-") && !ofProgram ? ["check", ...argv] : [...argv];
+}
+
+function usageErrorOf(error: CommanderError, argv: readonly string[], program: Command): UsageError {
+  const message = error.message.replace(/^error: /, "").replace(/\.?$/, "");
+  const guess = /\n\((Did you mean .*)\?\)$/.exec(message)?.[1];
+  const text = message.replace(/\n\(.*$/s, "");
+  const late = argv.slice(1).find((word) => program.commands.some((command) => command.name() === word));
+  if (error.code === "commander.excessArguments" && late !== undefined) {
+    return new UsageError(
+      `Cannot read the command line: ${text}`,
+      `The command comes first: headroom ${late} ...`,
+    );
+  }
+  const first = withCommand(argv)[0];
+  const name = program.commands.find((command) => command.name() === first)?.name();
+  const help = `headroom ${name === undefined ? "" : `${name} `}--help`;
+  return new UsageError(
+    `Cannot read the command line: ${text}`,
+    guess === undefined ? `See ${help}` : `${guess}? See ${help}`,
+  );
+}
+
+/** The whole tree. `select` is told what a line asked for. */
+export function buildProgram(select: (selection: Selection) => void, columns = 80): Command {
+  const program = new Command("headroom")
+    .description("Keeps the connection-tracking table of a Linux host (nf_conntrack) from filling up.")
+    .usage("[command] [options]")
+    .version(HEADROOM_VERSION, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand(false)
+    .configureHelp({ helpWidth: columns });
+  addCheck(program, select);
+  addExplain(program, select);
+  addList(program, select);
+  addDefaults(program, select);
+  addCompletion(program, select);
+  addHelp(program, select);
+  program.addHelpText("after", `\n${topicsText(generalTopics)}`);
+  for (const command of program.commands) {
+    command.helpOption("-h, --help", "print help").configureHelp({ helpWidth: columns });
+    const topics = commandTopics[command.name()];
+    if (topics !== undefined) command.addHelpText("after", `\n${topicsText(topics)}`);
+  }
+  return program;
+}
+
+function topicsText(topics: readonly Topic[]): string {
+  return topics
+    .map(({ title, lines }) => `${title}:\n${lines.map((line) => `  ${line}`.trimEnd()).join("\n")}\n`)
+    .join("\n");
+}
+
+function addCheck(program: Command, select: (selection: Selection) => void): void {
+  const command = program
+    .command("check")
+    .description(
+      "judge this host: how full, what fills it, what was dropped, what to do first (the default)",
+    );
+  addFlowOptions(addHostOptions(command))
+    .addOption(choiceOption("--format <format>", "output", CHECK_FORMATS).conflicts("json"))
+    .addOption(
+      new Option("-w, --warning <percent>", "warn from this share of capacity on (default: 80)").argParser(
+        (text) => readThreshold("--warning", text),
+      ),
+    )
+    .addOption(
+      new Option(
+        "-c, --critical <percent>",
+        "critical from this share of capacity on (default: 90)",
+      ).argParser((text) => readThreshold("--critical", text)),
+    )
+    .addOption(
+      new Option(
+        "--interval <duration>",
+        "read the counters twice, this far apart, for rates of now",
+      ).argParser((text) => readSeconds("--interval", text)),
+    )
+    .option("--all", "all findings, not only the three that matter most")
+    .option("-v, --verbose", "all findings with evidence and every remedy")
+    .action((options: Options) => select({ command: "check", options: withUnits(options) as CheckOptions }));
+}
+
+function addExplain(program: Command, select: (selection: Selection) => void): void {
+  const command = program.command("explain").description("say what fills the table");
+  addFlowOptions(addHostOptions(command))
+    .addOption(
+      new Option("--top <n>", "rows of each ranking (default: 5)").argParser((text) =>
+        readCount("--top", text),
+      ),
+    )
+    .option("--owners", "name the process, unit or container behind the flows")
+    .option("--filter <filter>", "only flows that match; see headroom list --help")
+    .action((options: Options) =>
+      select({ command: "explain", options: withUnits(options) as ExplainOptions }),
+    );
+}
+
+function addList(program: Command, select: (selection: Selection) => void): void {
+  const command = program
+    .command("list")
+    .description("print flows, in the words of /proc/net/nf_conntrack")
+    .argument("[filter...]", "only flows that match, see below");
+  addFlowOptions(addHostOptions(command))
+    .addOption(new Option("--csv", "comma-separated values with a header").conflicts("json"))
+    .addOption(
+      new Option("--limit <n>", "at most so many flows").argParser((text) => readCount("--limit", text)),
+    )
+    .addOption(choiceOption("--sort <key>", "greatest first", SORT_KEYS))
+    .addOption(choiceOption("--format <format>", "text form", LIST_FORMATS).conflicts(["json", "csv"]))
+    .action((words: string[], options: Options) =>
+      select({ command: "list", options: withUnits(options) as ListOptions, filter: words.join(" ") }),
+    );
+}
+
+function addDefaults(program: Command, select: (selection: Selection) => void): void {
+  const command = program
+    .command("defaults")
+    .description("say what a kernel chooses by itself for a given memory size, and how");
+  addHostOptions(command)
+    .addOption(
+      new Option("--memory <size>", "memory the kernel sees, such as 1G (default: this host's)").argParser(
+        (text) => readMemory("--memory", text),
+      ),
+    )
+    .addOption(
+      new Option("--kernel <release>", "kernel release, such as 2.6.18 (default: this host's)").argParser(
+        (text) => readKernel("--kernel", text),
+      ),
+    )
+    .addOption(
+      choiceOption(
+        "--pointer <bits>",
+        "word size of the kernel (default: this host's)",
+        POINTER_BITS,
+      ).argParser((text) => readPointer("--pointer", text)),
+    )
+    .addOption(
+      new Option("--hashsize <n>", "when this module parameter is given at load").argParser((text) =>
+        readCount("--hashsize", text),
+      ),
+    )
+    .action((options: Options) =>
+      select({ command: "defaults", options: withUnits(options) as DefaultsOptions }),
+    );
+}
+
+function addCompletion(program: Command, select: (selection: Selection) => void): void {
+  const shell = new Argument("<shell>", "the shell").choices(SHELLS);
+  program
+    .command("completion")
+    .description("print the completion script of a shell")
+    .addArgument(shell.argParser((text) => readChoice("completion", text, SHELLS)))
+    .action((name: Shell) => select({ command: "completion", shell: name }));
+}
+
+function addHelp(program: Command, select: (selection: Selection) => void): void {
+  program
+    .command("help")
+    .description("print help, the manual page, or the schema of machine output")
+    .argument("[command]", "of this command")
+    .option("--man", "the manual page, in roff")
+    .addOption(new Option("--schema", "the JSON schema of what --json prints").conflicts("man"))
+    .action((topic: string | undefined, options: Options) =>
+      select({ command: "help", form: helpForm(options), ...(topic === undefined ? {} : { topic }) }),
+    );
+}
+
+function helpForm({ man, schema }: Options): "text" | "manual" | "schema" {
+  if (man === true) return "manual";
+  return schema === true ? "schema" : "text";
+}
+
+function addHostOptions(command: Command): Command {
+  return command
+    .option("--json", "machine output: one object (list: one a line)")
+    .option("--root <dir>", "a directory that stands in for /: a saved host")
+    .addOption(choiceOption("--color <when>", "colour", COLOUR_MODES));
+}
+
+function addFlowOptions(command: Command): Command {
+  return command
+    .option("--source <source>", "where flows come from (default: kernel); see headroom --help")
+    .addOption(new Option("--netns <name|pid>", "look at this network namespace").conflicts("allNetns"))
+    .option("--all-netns", "look at all network namespaces")
+    .addOption(
+      new Option("--sample <n>", "read only about this many flows; figures then carry their error").argParser(
+        (text) => readCount("--sample", text, 100),
+      ),
+    );
+}
+
+/** An option with a closed list of words; completion offers them. */
+function choiceOption(flags: string, about: string, choices: readonly string[]): Option {
+  const long = /--[a-z-]+/.exec(flags)?.[0] ?? flags;
+  const option = new Option(flags, about);
+  option.argChoices = [...choices];
+  return option.argParser((text) => readChoice(long, text, choices));
+}
+
+function withUnits(options: Options): unknown {
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [renamed[name] ?? name, value]));
+}

@@ -1,0 +1,394 @@
+/**
+ * The running host, or one of its network namespaces: its files of /proc and /sys, and netlink.
+ *
+ * Nothing here changes anything: netlink, whose first question makes the kernel load what answers it, is only
+ * asked where the tracker is there already.
+ */
+import { closeSync, readFileSync } from "node:fs";
+
+import type { Clock } from "../base/clock.ts";
+import type { Counters } from "../table/counters.ts";
+import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/host.ts";
+import type { FlowReading } from "../table/source.ts";
+import type { Unseen } from "../table/unseen.ts";
+import { parseConntrackStat } from "./conntrack-stat.ts";
+import { netlinkDyingFlows, netlinkFlows, type NetlinkReading } from "./ctnetlink-dump.ts";
+import { netlinkCounters, netlinkExpectations } from "./ctnetlink-stats.ts";
+import { KernelError } from "./error.ts";
+import { Files } from "./files.ts";
+import { type Flows, type FlowSource, type HostAccess, UnseenNotes } from "./host-access.ts";
+import { isInitialNamespace, pageBytesOf, parseUptime, readFlowSizes, readHostFacts } from "./host-facts.ts";
+import { readJournal } from "./journal.ts";
+import { scanKernelLog } from "./kernel-log.ts";
+import { readKmsg } from "./kmsg.ts";
+import { readLocalAddresses } from "./local-addresses.ts";
+import { insideNamespace, NAMED_NAMESPACES, type NamespaceTarget } from "./namespace-enter.ts";
+import { ownInode, readNamespaces } from "./namespaces.ts";
+import type { WireSink } from "./netlink-socket.ts";
+import { wireLines } from "./netlink-text.ts";
+import { bytesOf, openBytes, openForReading } from "./open-bytes.ts";
+import { makeOwners, type Owners, readHolders } from "./owners.ts";
+import { liveLogPaths, savedPaths } from "./saved-tree.ts";
+import { readSettings, settingsFrom } from "./settings-reading.ts";
+import { netlinkSockets } from "./sock-diag.ts";
+import { type OpenSocket, readSocketFiles } from "./socket-files.ts";
+
+export interface RunningHostOptions {
+  clock: Clock;
+  namespace?: string;
+  debug?: (line: string) => void;
+}
+
+const ROOT_HELP = "run as root or with CAP_NET_ADMIN";
+
+export class RunningHost implements HostAccess {
+  readonly #clock: Clock;
+  readonly #files: Files;
+  readonly #target: NamespaceTarget | undefined;
+  readonly #notes = new UnseenNotes();
+  /** Shows netlink's datagrams to whoever debugs; empty otherwise. */
+  readonly #watched: { readonly sink?: WireSink };
+  /** What readings hold open until they are read to their end. */
+  readonly #releases = new Set<() => void>();
+  #host: Host | undefined;
+  #settings: SettingsReading | undefined;
+
+  /** Throws KernelError when `namespace` names none, or one that may not be entered. */
+  constructor(options: RunningHostOptions) {
+    this.#clock = options.clock;
+    this.#files = new Files(undefined, options.debug);
+    this.#watched = options.debug === undefined ? {} : { sink: wireLines(options.debug) };
+    this.#target = options.namespace === undefined ? undefined : targetOf(this.#files, options.namespace);
+    // Going in once says at once whether all that follows can work.
+    this.#inside(() => undefined);
+  }
+
+  get unseen(): readonly Unseen[] {
+    return this.#notes.entries;
+  }
+
+  close(): void {
+    for (const release of this.#releases) release();
+    this.#releases.clear();
+  }
+
+  #inside<Result>(work: () => Result): Result {
+    return this.#target === undefined ? work() : insideNamespace(this.#target, work);
+  }
+
+  host(): Host {
+    this.#host ??= this.#readHost();
+    return this.#host;
+  }
+
+  #readHost(): Host {
+    const files = this.#files;
+    const facts = readHostFacts(files);
+    const seen = this.#inside(() => ({
+      tracker: trackerOf(files),
+      inode: ownInode(files),
+      hasGlobalLimit: files.has("/proc/sys/net/nf_conntrack_max"),
+      hasNamespaceLimit: files.has("/proc/sys/net/netfilter/nf_conntrack_max"),
+    }));
+    // Every platform Node runs on today has pointers of eight bytes.
+    const host: Host = { ...facts, tracker: seen.tracker, pointerBytes: 8, ...readFlowSizes(files) };
+    const pageBytes = readPageBytes();
+    if (pageBytes !== undefined) host.pageBytes = pageBytes;
+    if (seen.inode !== undefined) host.namespaceInode = seen.inode;
+    const { inode, hasGlobalLimit, hasNamespaceLimit } = seen;
+    const initial = isInitialNamespace({
+      hasGlobalLimit,
+      hasNamespaceLimit,
+      ...(inode === undefined ? {} : { inode }),
+      ...(facts.kernelRelease === undefined ? {} : { release: facts.kernelRelease }),
+    });
+    if (initial !== undefined) host.initialNamespace = initial;
+    this.#noteTracker(host);
+    return host;
+  }
+
+  #noteTracker(host: Host): void {
+    if (host.tracker === "none") {
+      this.#notes.add({
+        what: "the table",
+        why: "the tracker (nf_conntrack) is not loaded, so this host tracks nothing now",
+        help: "the first firewall rule that needs it loads it; `modprobe nf_conntrack` does now",
+        cause: "not-loaded",
+      });
+    }
+    if (host.tracker === "unknown") {
+      this.#notes.add({
+        what: "the table",
+        why: "/proc/sys/net cannot be seen here",
+        help: "run on the host, or mount /proc",
+        cause: "missing",
+      });
+    }
+  }
+
+  settings(): SettingsReading {
+    this.#settings ??= this.#readSettings();
+    return this.#settings;
+  }
+
+  #readSettings(): SettingsReading {
+    const refused: KernelError[] = [];
+    const found = this.#inside(() => readSettings(this.#files, (error) => refused.push(error)));
+    const reading = settingsFrom(found);
+    const [first] = refused;
+    if (first !== undefined) this.#notes.refuse("some settings", first, ROOT_HELP);
+    const { tracker } = this.host();
+    if (tracker !== "none" && tracker !== "unknown" && reading.values.nf_conntrack_count === undefined) {
+      this.#notes.add({
+        what: reading.values.nf_conntrack_max === undefined ? "settings" : "most settings",
+        why: "/proc/sys/net/netfilter shows none of the tracker's here",
+        help: "run on the host: a container or a user namespace may hide them",
+        cause: "missing",
+      });
+    }
+    return reading;
+  }
+
+  counters(): Counters | undefined {
+    const { tracker, kernelRelease } = this.host();
+    if (tracker === "none") return undefined;
+    const found = this.#inside(() => this.#files.first(savedPaths.trackerCounters));
+    const counters = found === undefined ? undefined : parseConntrackStat(found.text, kernelRelease);
+    if (counters !== undefined) return counters;
+    const release = kernelRelease === undefined ? {} : { release: kernelRelease };
+    return this.#orNote("counters", () => netlinkCounters({ ...release, ...this.#watched }));
+  }
+
+  /** What netlink gives inside the namespace; when it is refused, that is noted. */
+  #orNote<Result>(what: string, work: () => Result): Result | undefined {
+    try {
+      return this.#inside(work);
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      this.#notes.refuse(what, error);
+      return undefined;
+    }
+  }
+
+  expectations(): { occupancyFlows: number; capacityFlows?: number } | undefined {
+    if (this.host().tracker === "none") return undefined;
+    const capacityFlows = this.settings().values.nf_conntrack_expect_max;
+    const listed = this.#inside(() => firstText(this.#files, savedPaths.expectations));
+    const occupancyFlows =
+      listed === undefined
+        ? this.#orNote("expected flows", () => netlinkExpectations(this.#watched))
+        : countLines(listed);
+    if (occupancyFlows === undefined) return undefined;
+    return capacityFlows === undefined ? { occupancyFlows } : { occupancyFlows, capacityFlows };
+  }
+
+  kernelLog(): KernelLog | undefined {
+    const nowMs = this.#clock.nowMs();
+    const uptime = parseUptime(this.#files.textOrNothing("/proc/uptime") ?? "");
+    const options = uptime === undefined ? { nowMs } : { nowMs, bootAtMs: nowMs - uptime * 1000 };
+    const errors: KernelError[] = [];
+    const ways = [
+      () => readKmsg(options),
+      () => readJournal(options),
+      ...liveLogPaths.map((path) => () => scanKernelLog(openBytes(path), options, "file", path)),
+    ];
+    for (const way of ways) {
+      try {
+        return way();
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        errors.push(error);
+      }
+    }
+    const [first] = errors;
+    if (first !== undefined) {
+      this.#notes.refuse("kernel log", first, "run as root, or join the group adm or systemd-journal");
+    }
+    return undefined;
+  }
+
+  namespaces(options: { addresses?: boolean } = {}): readonly NamespaceFacts[] {
+    const capacityFlows = this.settings().values.nf_conntrack_max;
+    const read = readNamespaces(this.#files, {
+      addresses: options.addresses === true,
+      ...(capacityFlows === undefined ? {} : { capacityFlows }),
+    });
+    for (const entry of read.unseen) this.#notes.add(entry);
+    const [first] = read.refused;
+    const { length } = read.refused;
+    if (first !== undefined) this.#notes.refuse(`counts of ${length} network namespaces`, first);
+    return read.namespaces;
+  }
+
+  dyingFlows(): number | undefined {
+    if (this.host().tracker !== "nf_conntrack") return undefined;
+    return this.#orNote("dying flows", () => netlinkDyingFlows(this.#watched));
+  }
+
+  flows(options: { source?: FlowSource; sampleFlows?: number } = {}): Flows {
+    const { source = "auto", sampleFlows } = options;
+    const { tracker } = this.host();
+    if (tracker === "none") {
+      throw new KernelError(
+        "module-missing",
+        "Cannot read flows: the tracker (nf_conntrack) is not loaded, so there is no table",
+      );
+    }
+    if (source === "procfs" || tracker === "ip_conntrack") return this.#listing();
+    let refusal: KernelError;
+    try {
+      const wanted = sampleFlows === undefined ? {} : { sampleFlows };
+      const reading = this.#inside(() => begun(netlinkFlows({ ...wanted, ...this.#watched })));
+      this.#releases.add(() => reading.close());
+      return { kind: "reading", reading };
+    } catch (error) {
+      if (source === "netlink" || !(error instanceof KernelError)) throw error;
+      refusal = error;
+    }
+    try {
+      const listing = this.#listing();
+      this.#notes.refuse("flows over netlink", refusal);
+      return listing;
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+      throw new KernelError(refusal.code, `${refusal.message}. ${error.message}`, { cause: error });
+    }
+  }
+
+  /**
+   * The text files of the tracker. Opened inside the namespace; what is read later stays that namespace's.
+   */
+  #listing(): Flows {
+    const paths = ["/proc/net/nf_conntrack", "/proc/net/ip_conntrack"];
+    const path = this.#inside(() => paths.find((each) => this.#files.has(each)));
+    if (path === undefined) {
+      throw new KernelError(
+        "not-found",
+        "Cannot read /proc/net/nf_conntrack: this kernel has no such file; netlink is the other way",
+      );
+    }
+    const descriptor = this.#inside(() => openForReading(path));
+    const release = (): void => {
+      if (this.#releases.delete(release)) closeSync(descriptor);
+    };
+    this.#releases.add(release);
+    return {
+      kind: "listing",
+      source: "procfs",
+      origin: path,
+      path,
+      *bytes() {
+        try {
+          yield* bytesOf(descriptor, `read ${path}`);
+        } finally {
+          release();
+        }
+      },
+    };
+  }
+
+  owners(): Owners {
+    const { kernelRelease } = this.host();
+    const { sockets, local } = this.#inside(() => ({
+      sockets: readSockets(this.#files, kernelRelease, this.#watched),
+      local: readLocalAddresses(this.#files, "/proc/self/net"),
+    }));
+    const { holders, unseen } = readHolders(this.#files, sockets);
+    for (const entry of unseen) this.#notes.add(entry);
+    return makeOwners(sockets, holders, this.namespaces({ addresses: true }), new Set(local));
+  }
+}
+
+/** The same reading with its first batch fetched: what is refused is refused while there is another way. */
+function begun(reading: NetlinkReading): FlowReading & { close(): void } {
+  const batches = reading.batches()[Symbol.iterator]();
+  let next = batches.next();
+  return {
+    source: reading.source,
+    origin: reading.origin,
+    oddities: reading.oddities,
+    get complete() {
+      return reading.complete;
+    },
+    *batches() {
+      try {
+        for (; next.done !== true; next = batches.next()) yield next.value;
+      } finally {
+        reading.close();
+      }
+    },
+    close: () => reading.close(),
+  };
+}
+
+/**
+ * The sockets of the namespace this thread is in. Netlink is quicker where there are many, but asking it
+ * would load the part of the kernel that answers; so it is asked where that is there already.
+ */
+function readSockets(
+  files: Files,
+  release: string | undefined,
+  watched: { sink?: WireSink },
+): readonly OpenSocket[] {
+  const builtIn = files.textOrNothing(`/lib/modules/${release ?? ""}/modules.builtin`) ?? "";
+  if (files.has("/sys/module/tcp_diag") || builtIn.includes("/tcp_diag.ko")) {
+    try {
+      return [...netlinkSockets(watched)];
+    } catch (error) {
+      if (!(error instanceof KernelError)) throw error;
+    }
+  }
+  return readSocketFiles("/proc/self/net");
+}
+
+/**
+ * The namespace a person means: a name of `ip netns`, a process, or a path. Throws KernelError `not-found`.
+ */
+function targetOf(files: Files, text: string): NamespaceTarget {
+  if (text.includes("/")) return { path: text };
+  const path = `${NAMED_NAMESPACES}/${text}`;
+  if (files.has(path)) return { path };
+  if (/^\d{1,10}$/.test(text)) return { pid: Number(text) };
+  const names = files.list(NAMED_NAMESPACES);
+  const known = names.length === 0 ? "no namespace has a name here" : `there are ${names.join(", ")}`;
+  throw new KernelError(
+    "not-found",
+    `Cannot enter network namespace ${text}: ${known}; a process number or a path does as well`,
+  );
+}
+
+/** Which tracker this kernel has loaded, as far as the namespace shows. */
+function trackerOf(files: Files): Host["tracker"] {
+  const modern = [
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+    "/proc/sys/net/nf_conntrack_max",
+    "/proc/net/stat/nf_conntrack",
+    "/proc/net/nf_conntrack",
+  ];
+  if (modern.some((path) => files.has(path))) return "nf_conntrack";
+  const old = ["/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "/proc/sys/net/ipv4/ip_conntrack_max"];
+  if (old.some((path) => files.has(path))) return "ip_conntrack";
+  if (files.has("/sys/module/nf_conntrack")) return "nf_conntrack";
+  return files.has("/proc/sys/net/core") ? "none" : "unknown";
+}
+
+function readPageBytes(): number | undefined {
+  try {
+    return pageBytesOf(readFileSync("/proc/self/auxv"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The first file there is that may be read, even when it is empty. */
+function firstText(files: Files, paths: readonly string[]): string | undefined {
+  for (const path of paths) {
+    const text = files.textOrNothing(path);
+    if (text !== undefined) return text;
+  }
+  return undefined;
+}
+
+function countLines(text: string): number {
+  return text.split("\n").filter((line) => line !== "").length;
+}
