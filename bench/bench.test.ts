@@ -54,6 +54,11 @@ test("renderBench says which promises were kept", async () => {
   );
 });
 
+test("renderBench puts notes last", () => {
+  const found = { figures: [{ name: "time", value: 1, unit: "ms" }], ratios: [], notes: ["no part: why"] };
+  assert.equal(renderBench(sum, found).at(-1), "  no part: why");
+});
+
 test("a ratio without a promise cannot break it", () => {
   assert.equal(isBroken({ name: "a", value: 100 }), false);
   assert.equal(isBroken({ name: "a", value: 1.2, atMost: 1.1 }), true);

@@ -13,6 +13,8 @@ export interface BenchOutput {
   ratio(name: string, value: number, atMost?: number): void;
   /** What was computed, so that it cannot be left out: the same for the same size on every machine. */
   result(value: string | number): void;
+  /** What people must know of the figures: a part that was left out, and why. */
+  note(text: string): void;
   /** Nothing can be measured here; says why. */
   skip(reason: string): void;
 }

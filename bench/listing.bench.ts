@@ -78,7 +78,9 @@ function timeOf(command: string, args: readonly string[]): number | undefined {
 
 /** The most memory `headroom explain` had, told by itself at its end. */
 function peakMegabytes(path: string): number | undefined {
-  const tell = 'process.on("exit",()=>process.stderr.write(`\\npeak ${process.resourceUsage().maxRSS}\\n`))';
+  const tell =
+    'if(process.getBuiltinModule("node:worker_threads").isMainThread)' +
+    'process.on("exit",()=>process.stderr.write(`\\npeak ${process.resourceUsage().maxRSS}\\n`))';
   const { stderr } = spawnSync(headroom, ["explain", "--source", path], {
     encoding: "utf8",
     env: { ...process.env, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(tell)}` },

@@ -22,6 +22,7 @@ export interface BenchResult {
   readonly figures: { name: string; value: number; unit: string }[];
   readonly ratios: Ratio[];
   result?: string | number;
+  notes?: string[];
   skipped?: string;
 }
 
@@ -40,6 +41,7 @@ export async function runBench<Size>(bench: Bench<Size>, size: Size): Promise<Be
     ratio: (name, value, atMost) =>
       found.ratios.push({ name, value, ...(atMost === undefined ? {} : { atMost }) }),
     result: (value) => (found.result = value),
+    note: (text) => (found.notes ??= []).push(text),
     skip: (reason) => (found.skipped = reason),
   };
   await bench.run(size, out);
@@ -61,6 +63,7 @@ export function renderBench(bench: Pick<Bench, "name" | "about">, found: BenchRe
       ratio.atMost === undefined ? "" : `  at most ${ratio.atMost}: ${isBroken(ratio) ? "NO" : "yes"}`;
     lines.push(`  ${ratio.name.padEnd(48)} ${shown(ratio.value)}${promise}`);
   }
+  for (const note of found.notes ?? []) lines.push(`  ${note}`);
   return lines;
 }
 

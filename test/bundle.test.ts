@@ -5,6 +5,8 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -19,7 +21,7 @@ import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MAIN =
-  'import { word } from "./word.ts";\nconsole.log(import.meta.url.includes("bundle"), word as string);\n';
+  'import { word } from "./word.ts";\nconsole.log(Error().stack?.includes("/bundle-"), word as string);\n';
 
 /** Makes the tree with its bundle and returns its directory. */
 function tree(context: TestContext): string {
@@ -42,9 +44,13 @@ function bundle(directory: string): string {
   return spawnSync(process.execPath, [join(directory, "scripts/bundle.mjs")], { encoding: "utf8" }).stdout;
 }
 
-function run(directory: string, env: Readonly<Record<string, string>> = {}): string {
+function run(
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+  words: readonly string[] = [],
+): string {
   const options = { encoding: "utf8", env: { PATH: process.env["PATH"], ...env } } as const;
-  return spawnSync(join(directory, "bin/headroom"), [], options).stdout;
+  return spawnSync(join(directory, "bin/headroom"), words, options).stdout;
 }
 
 test("without a bundle the sources run", (context) => {
@@ -58,6 +64,59 @@ test("a fresh bundle runs, and is made once", (context) => {
   assert.equal(bundle(directory), "");
   assert.equal(run(directory), "true old\n");
 });
+
+test("text that is not ASCII and modules of Node survive", (context) => {
+  const directory = tree(context);
+  const main = [
+    'import path from "node:path";',
+    'import { basename as last } from "node:path";',
+    'import { type Stats, statSync } from "node:fs";',
+    "const found: Stats = statSync(process.execPath);",
+    'console.log(`█${"ÿ"}\u{1f600}`, /^😀$/u.test("\u{1f600}"), last("/a/b"), path.sep, found.isFile());',
+    'console.log((await import("./word.ts")).word, (await import("node:path")).sep);',
+  ];
+  writeFileSync(join(directory, "src/cli/main.ts"), main.join("\n"));
+  const bySources = run(directory);
+  assert.equal(bySources, "█ÿ😀 true b / true\nold /\n");
+  assert.equal(bundle(directory), "");
+  assert.equal(run(directory), bySources);
+});
+
+test("what a run compiles is kept for the next, for each command by itself", (context) => {
+  const directory = tree(context);
+  bundle(directory);
+  assert.deepEqual(compiled(directory), []);
+  run(directory);
+  assert.deepEqual(compiled(directory), ["check"]);
+  assert.equal(run(directory, {}, ["list"]), "true old\n");
+  assert.deepEqual(compiled(directory), ["check", "list"]);
+  run(directory, {}, ["../list"]);
+  assert.deepEqual(compiled(directory), ["check", "list"]);
+});
+
+test("compiled code that is damaged or of another program is not used", (context) => {
+  const directory = tree(context);
+  bundle(directory);
+  run(directory);
+  const cache = join(directory, "node_modules/.cache/headroom");
+  for (const name of readdirSync(cache).filter((each) => each.endsWith(".check"))) {
+    const bytes = readFileSync(join(cache, name));
+    for (const length of [0, 1, 20, bytes.length - 1]) {
+      writeFileSync(join(cache, name), bytes.subarray(0, length));
+      assert.equal(run(directory), "true old\n", `cut to ${length} bytes`);
+    }
+  }
+  edit(directory);
+  bundle(directory);
+  assert.equal(run(directory), "true new\n");
+  assert.deepEqual(compiled(directory), ["check"]);
+});
+
+/** The commands whose compiled code is kept. */
+function compiled(directory: string): string[] {
+  const names = readdirSync(join(directory, "node_modules/.cache/headroom"));
+  return names.flatMap((name) => /^bundle-\d+\.js\.(.*)$/.exec(name)?.[1] ?? []).sort();
+}
 
 const edits: readonly (readonly [string, string, (directory: string) => void])[] = [
   ["an edit", "false new\n", (directory) => edit(directory)],

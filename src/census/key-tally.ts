@@ -20,7 +20,7 @@ import { assert } from "../base/assert.ts";
 export const CHUNK_KEYS = 512;
 
 /** Slots a table starts with. */
-const FIRST_SLOTS = 2048;
+const FIRST_SLOTS = 512;
 /** Keys a pruning looks at to find the median. */
 const MEDIAN_SAMPLE = 1024;
 /** By how much a table grows: moving every key again and again costs more than room that stays empty. */
@@ -30,6 +30,10 @@ const MOST_TAKEN = 0.625;
 
 /** Which keys of a chunk were not at their first slot. */
 const probed = new Int32Array(CHUNK_KEYS);
+
+/** Places and words of the keys that a rebuild moves; the next one uses the same memory, fresh is slow. */
+let movedPlaces = new Int32Array(0);
+let movedWords = new Int32Array(0);
 
 /** Spreads 32 bits over 32 bits ("lowbias32", public domain, C. Wellons 2018). */
 export function mix(word: number): number {
@@ -310,26 +314,33 @@ export class KeyTally {
     const stride = this.#stride;
     if (slotCount === this.#mask + 1) this.#slots.fill(0);
     else this.#slots = new Int32Array(slotCount * stride);
-    this.#mask = slotCount - 1;
-    this.#keys = 0;
-    for (let at = 0; at < count * stride; at += stride) {
-      const hash = hashKey(kept, at + 1, this.keyWords, this.#seed);
-      this.#addOne(kept, at + 1, hash, (kept[at] as number) - lowerBy);
+    const mask = (this.#mask = slotCount - 1);
+    const slots = this.#slots;
+    this.#keys = count;
+    for (let from = 0; from < count * stride; from += stride) {
+      // The keys all differ: each belongs in the first free slot.
+      let slot = hashKey(kept, from + 1, this.keyWords, this.#seed) & mask;
+      while (slots[slot * stride] !== 0) slot = (slot + 1) & mask;
+      const at = slot * stride;
+      slots[at] = (kept[from] as number) - lowerBy;
+      for (let word = 1; word < stride; word++) slots[at + word] = kept[from + word] as number;
     }
   }
 
-  /** The slots with more than `above` flows, one after the other. */
+  /** The slots with more than `above` flows, one after the other; valid until the next call. */
   #kept(above: number): { kept: Int32Array; count: number } {
     const slots = this.#slots;
     const stride = this.#stride;
-    const places = new Int32Array(this.#keys + 1);
+    if (movedPlaces.length <= this.#keys) movedPlaces = new Int32Array(this.#keys + 1);
+    const places = movedPlaces;
     let count = 0;
     for (let at = 0; at < slots.length; at += stride) {
       // Written in any case and kept only when it counts: whether a slot is taken is anybody's guess.
       places[count] = at;
       count += (above - (slots[at] as number)) >>> 31;
     }
-    const kept = new Int32Array(count * stride);
+    if (movedWords.length < count * stride) movedWords = new Int32Array(count * stride);
+    const kept = movedWords;
     for (let index = 0; index < count; index++) {
       const from = places[index] as number;
       for (let word = 0; word < stride; word++) kept[index * stride + word] = slots[from + word] as number;

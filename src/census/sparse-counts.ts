@@ -21,8 +21,7 @@ export class SparseCounts {
   /** Calls `visit` for every place with a count, in ascending order. */
   forEach(visit: (flows: number, place: number) => void): void {
     const { counts, pages } = this;
-    for (let page = 0; page < pages.length; page++) {
-      if (pages[page] === 0) continue;
+    for (let page = pages.indexOf(1); page >= 0; page = pages.indexOf(1, page + 1)) {
       const end = Math.min((page + 1) << PAGE_SHIFT, counts.length);
       for (let place = page << PAGE_SHIFT; place < end; place++) {
         const flows = counts[place] as number;

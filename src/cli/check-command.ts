@@ -23,6 +23,9 @@ const SAMPLE_FLOWS = 20_000;
 /** A table up to this size is read whole: sampling would save nothing. */
 const WHOLE_FLOWS = 40_000;
 
+/** Only the busiest source is named. */
+const TOP_ROWS = 1;
+
 const DEFAULT_WARNING = 0.8;
 const DEFAULT_CRITICAL = 0.9;
 
@@ -131,6 +134,7 @@ async function censusOf(
     const { takeCensus } = await import("./take-census.ts");
     const { census } = await takeCensus(context, {
       reading: await openReading(context, place, sampleFlows),
+      topRows: TOP_ROWS,
       ...(settings === undefined ? {} : { settings }),
       ...(kernelRelease === undefined ? {} : { kernelRelease }),
       ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
@@ -188,7 +192,7 @@ async function say(
     verdict,
     facts,
     detail: detailOf(options),
-    sameOptions: place.sameOptions,
+    ...(place.sameOptions === undefined ? {} : { sameOptions: place.sameOptions }),
     ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
     ...(capacityFlows === undefined ? {} : { capacityFlows }),
     ...(subject === undefined ? {} : { subject }),

@@ -55,6 +55,17 @@ test("renderCheck() colours nothing but what it prints without colour", () => {
   assert.equal(coloured.replaceAll(/\u001b\[\d+m/g, ""), renderCheck(trouble, narrow).join("\n"));
 });
 
+test("renderCheck() suggests no command where none leads to the same place", () => {
+  const { sameOptions: _same, ...piped } = trouble;
+  const lines = renderCheck(piped, narrow);
+  assert.doesNotMatch(lines.join("\n"), /Next:|headroom explain/);
+  assert.ok(
+    lines.some((line) => /^--all shows \d+ more findings?\.$/.test(line)),
+    lines.join("\n"),
+  );
+  assert.doesNotMatch(renderCheck({ ...piped, detail: "all" }, narrow).join("\n"), /--all shows/);
+});
+
 test("renderCheck() tells a tracker that is not loaded from one it cannot see", () => {
   const { occupancyFlows: _occupancy, capacityFlows: _capacity, ...rest } = calm;
   const host = { tracker: "none" } as const;

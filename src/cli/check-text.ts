@@ -45,8 +45,8 @@ export interface CheckText {
   subject?: string;
   /** `short`: the three that matter; `all`: every finding; `verbose`: with evidence and every remedy. */
   detail: "short" | "all" | "verbose";
-  /** Options that lead another command to the same place: ` --root DIR`. */
-  sameOptions: string;
+  /** Options that lead another command to the same place: ` --root DIR`; absent when none can go there. */
+  sameOptions?: string;
 }
 
 /** Lines of `headroom check`. */
@@ -185,13 +185,14 @@ function commandLines(command: string, indent: string, look: Look): string[] {
 
 function nextLines(report: CheckText, left: number, look: Look): string[] {
   const { facts, sameOptions, occupancyFlows } = report;
+  const more = `${left} more ${left === 1 ? "finding" : "findings"}`;
+  if (sameOptions === undefined) return left > 0 ? [`--all shows ${more}.`] : [];
   const next: { command: string; why: string }[] = [];
   if (occupancyFlows !== 0 && (occupancyFlows !== undefined || facts.census !== undefined)) {
     next.push({ command: `headroom explain${sameOptions}`, why: "what fills the table" });
   }
   if (left > 0) {
-    const why = `${left} more ${left === 1 ? "finding" : "findings"}`;
-    next.push({ command: `headroom check${sameOptions} --all`, why });
+    next.push({ command: `headroom check${sameOptions} --all`, why: more });
   }
   return nextCommands(look, next);
 }

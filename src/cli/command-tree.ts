@@ -56,14 +56,15 @@ type Options = Record<string, unknown>;
 export function parseCommandLine(argv: readonly string[], columns: number): Selection {
   let selected: Selection | undefined;
   let printed = "";
-  const program = buildProgram((selection) => (selected = selection), columns);
+  const line = withCommand(argv);
+  const program = buildProgram((selection) => (selected = selection), columns, line[0]);
   const output = { writeOut: (text: string) => void (printed += text), outputError: () => {} };
   for (const command of [program, ...program.commands]) command.exitOverride().configureOutput(output);
   try {
-    program.parse(withCommand(argv), { from: "user" });
+    program.parse(line, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageErrorOf(error, argv, program);
+    if (error.exitCode !== 0) throw usageErrorOf(error, argv);
   }
   return selected ?? { command: "print", text: printed };
 }
@@ -76,11 +77,11 @@ function withCommand(argv: readonly string[]): string[] {
   return first.startsWith("-") && !ofProgram ? ["check", ...argv] : [...argv];
 }
 
-function usageErrorOf(error: CommanderError, argv: readonly string[], program: Command): UsageError {
+function usageErrorOf(error: CommanderError, argv: readonly string[]): UsageError {
   const message = error.message.replace(/^error: /, "").replace(/\.?$/, "");
   const guess = /\n\((Did you mean .*)\?\)$/.exec(message)?.[1];
   const text = message.replace(/\n\(.*$/s, "");
-  const late = argv.slice(1).find((word) => program.commands.some((command) => command.name() === word));
+  const late = argv.slice(1).find((word) => adders.has(word));
   if (error.code === "commander.excessArguments" && late !== undefined) {
     return new UsageError(
       `Cannot read the command line: ${text}`,
@@ -88,16 +89,30 @@ function usageErrorOf(error: CommanderError, argv: readonly string[], program: C
     );
   }
   const first = withCommand(argv)[0];
-  const name = program.commands.find((command) => command.name() === first)?.name();
-  const help = `headroom ${name === undefined ? "" : `${name} `}--help`;
+  const help = `headroom ${first !== undefined && adders.has(first) ? `${first} ` : ""}--help`;
   return new UsageError(
     `Cannot read the command line: ${text}`,
     guess === undefined ? `See ${help}` : `${guess}? See ${help}`,
   );
 }
 
-/** The whole tree. `select` is told what a line asked for. */
-export function buildProgram(select: (selection: Selection) => void, columns = 80): Command {
+type Select = (selection: Selection) => void;
+
+/** What adds each command to the tree, in the order of help. */
+const adders: ReadonlyMap<string, (program: Command, select: Select) => void> = new Map([
+  ["check", addCheck],
+  ["explain", addExplain],
+  ["list", addList],
+  ["defaults", addDefaults],
+  ["completion", addCompletion],
+  ["help", addHelp],
+]);
+
+/**
+ * The whole tree, or what a line that begins with the command `only` needs of it. `select` is told what a
+ * line asked for.
+ */
+export function buildProgram(select: Select, columns = 80, only = ""): Command {
   const program = new Command("headroom")
     .description("Keeps the connection-tracking table of a Linux host (nf_conntrack) from filling up.")
     .usage("[command] [options]")
@@ -105,12 +120,8 @@ export function buildProgram(select: (selection: Selection) => void, columns = 8
     .helpOption("-h, --help", "print help")
     .helpCommand(false)
     .configureHelp({ helpWidth: columns });
-  addCheck(program, select);
-  addExplain(program, select);
-  addList(program, select);
-  addDefaults(program, select);
-  addCompletion(program, select);
-  addHelp(program, select);
+  const wanted = adders.get(only);
+  for (const add of wanted === undefined ? adders.values() : [wanted]) add(program, select);
   program.addHelpText("after", `\n${topicsText(generalTopics)}`);
   for (const command of program.commands) {
     command.helpOption("-h, --help", "print help").configureHelp({ helpWidth: columns });
@@ -126,7 +137,7 @@ function topicsText(topics: readonly Topic[]): string {
     .join("\n");
 }
 
-function addCheck(program: Command, select: (selection: Selection) => void): void {
+function addCheck(program: Command, select: Select): void {
   const command = program
     .command("check")
     .description(
@@ -156,7 +167,7 @@ function addCheck(program: Command, select: (selection: Selection) => void): voi
     .action((options: Options) => select({ command: "check", options: withUnits(options) as CheckOptions }));
 }
 
-function addExplain(program: Command, select: (selection: Selection) => void): void {
+function addExplain(program: Command, select: Select): void {
   const command = program.command("explain").description("say what fills the table");
   addFlowOptions(addHostOptions(command))
     .addOption(
@@ -171,7 +182,7 @@ function addExplain(program: Command, select: (selection: Selection) => void): v
     );
 }
 
-function addList(program: Command, select: (selection: Selection) => void): void {
+function addList(program: Command, select: Select): void {
   const command = program
     .command("list")
     .description("print flows, in the words of /proc/net/nf_conntrack")
@@ -188,7 +199,7 @@ function addList(program: Command, select: (selection: Selection) => void): void
     );
 }
 
-function addDefaults(program: Command, select: (selection: Selection) => void): void {
+function addDefaults(program: Command, select: Select): void {
   const command = program
     .command("defaults")
     .description("say what a kernel chooses by itself for a given memory size, and how");
@@ -220,7 +231,7 @@ function addDefaults(program: Command, select: (selection: Selection) => void): 
     );
 }
 
-function addCompletion(program: Command, select: (selection: Selection) => void): void {
+function addCompletion(program: Command, select: Select): void {
   const shell = new Argument("<shell>", "the shell").choices(SHELLS);
   program
     .command("completion")
@@ -229,7 +240,7 @@ function addCompletion(program: Command, select: (selection: Selection) => void)
     .action((name: Shell) => select({ command: "completion", shell: name }));
 }
 
-function addHelp(program: Command, select: (selection: Selection) => void): void {
+function addHelp(program: Command, select: Select): void {
   program
     .command("help")
     .description("print help, the manual page, or the schema of machine output")

@@ -13,6 +13,8 @@ export interface Deps {
   clock: Clock;
   /** Loads src/kernel when it is first needed. */
   kernel(): Promise<KernelDoor>;
+  /** The program's own file, for a thread that helps to read; absent where there shall be none. */
+  program?: string;
   /** Keys the tables of a census: strangers choose the addresses that are hashed there. A 32-bit number. */
   seed?: number;
 }

@@ -7,6 +7,7 @@ import { formatAddress } from "../table/address.ts";
 import type { NamespaceFacts } from "../table/host.ts";
 import type { Unseen } from "../table/unseen.ts";
 import type { ExplainText } from "./explain-text.ts";
+import { occupancyOf } from "./namespaces-text.ts";
 
 /** What `explain --json` prints. `source` is the fixed name of where flows came from. */
 export function explainToJson(report: ExplainText, source: string): object {
@@ -21,6 +22,7 @@ export function explainToJson(report: ExplainText, source: string): object {
     ...(occupancyAfterFlows === undefined ? {} : { occupancyAfterFlows }),
     ...(dyingFlows === undefined ? {} : { dyingFlows }),
     ...(capacityFlows === undefined ? {} : { capacityFlows }),
+    ...(report.events === true ? { events: true } : {}),
     ...(interrupted === true ? { interrupted } : {}),
     ...(assumedTimeouts === true ? { assumedTimeouts } : {}),
     ...censusToJson(census),
@@ -31,15 +33,20 @@ export function explainToJson(report: ExplainText, source: string): object {
   };
 }
 
-/** What `explain --all-netns --json` prints: counts by namespace instead of a census. */
-export function namespacesToJson(namespaces: readonly NamespaceFacts[], unseen: readonly Unseen[]): object {
+/**
+ * What `explain --all-netns --json` prints: the namespaces, and the census of all of them together where any
+ * could be read. `occupancyFlows` is the sum of the kernel's counts.
+ */
+export function namespacesToJson(
+  namespaces: readonly NamespaceFacts[],
+  explained: object | undefined,
+  unseen: readonly Unseen[],
+): object {
   return {
-    schema: "headroom/explain/v1",
-    flows: namespaces.reduce((sum, { occupancyFlows }) => sum + (occupancyFlows ?? 0), 0),
+    ...(explained ?? { schema: "headroom/explain/v1", occupancyFlows: occupancyOf(namespaces), unseen }),
     namespaces: namespaces.map(({ addresses, ...rest }) => ({
       ...rest,
       ...(addresses === undefined ? {} : { addresses: addresses.map(formatAddress) }),
     })),
-    unseen,
   };
 }

@@ -50,6 +50,24 @@ test("renderExplain() says what was interrupted, filtered and assumed", () => {
   assert.match(text, /default timeouts/);
 });
 
+test("renderExplain() says that events are no flows", () => {
+  const { capacityFlows: _capacity, ...rest } = base;
+  const text = renderExplain({ ...rest, events: true }, narrow).join("\n");
+  assert.match(text, /^65,536 events on web-3\n/);
+  assert.match(text, /\nThese are events, not flows: a flow is counted each time it changed\.\n/);
+  assert.doesNotMatch(renderExplain(base, narrow).join("\n"), /events/);
+});
+
+test("renderExplain() suggests what comes first, and nothing where no command leads there", () => {
+  const { sameOptions: _same, ...piped } = base;
+  assert.doesNotMatch(renderExplain(piped, narrow).join("\n"), /Next:/);
+  const next = [{ command: "headroom explain --netns k1", why: "the fullest" }];
+  assert.match(
+    renderExplain({ ...base, next }, narrow).join("\n"),
+    /\nNext: headroom explain --netns k1 +the fullest\n {6}headroom list src /,
+  );
+});
+
 const listed = { ...emptyCensus, flows: 14_471, flowsRead: 14_471 };
 const differences: readonly [string, Partial<ExplainText>, RegExp | undefined][] = [
   ["the same", { occupancyFlows: 14_471 }, undefined],

@@ -30,10 +30,20 @@ export interface ExplainText {
   interrupted?: true;
   /** Timeouts were not to be had; the kernel's defaults stand in for them. */
   assumedTimeouts?: true;
+  /** A listing of events was read: a flow is in it each time it changed. */
+  events?: true;
   owners?: readonly Row[];
   top: number;
   unseen: readonly Unseen[];
-  sameOptions: string;
+  /** Options that lead another command to the same place; absent when none can go there. */
+  sameOptions?: string;
+  /** Commands that are worth more than the usual next one. */
+  next?: readonly NextCommand[];
+}
+
+interface NextCommand {
+  command: string;
+  why: string;
 }
 
 /** Lines of `headroom explain`. */
@@ -45,19 +55,19 @@ export function renderExplain(report: ExplainText, look: Look): string[] {
     ...said.flatMap((text) => wrap(text, look.columns)),
     ...renderCensus(census, report.top, look, owners),
   ];
-  lines.push("", ...nextCommands(look, [nextCommand(report)]));
+  const next = [...(report.next ?? []), ...usualNext(report)];
+  if (next.length > 0) lines.push("", ...nextCommands(look, next));
   lines.push(...unseenLines(report.unseen, Infinity, look));
   return lines;
 }
 
 /** `14,471 of 65,536 flows (22 %) on web-3`. */
-function headline({ census, capacityFlows, subject, filter }: ExplainText): string {
+function headline({ census, capacityFlows, subject, filter, events }: ExplainText): string {
   const place = subject === undefined ? "" : ` on ${visible(subject)}`;
+  const count = countOf(census.flows, events === true ? "event" : "flow");
   const about = census.sampled === undefined ? "" : "About ";
-  if (filter !== undefined)
-    return `${about}${countOf(census.flows, "flow")}${place} match: ${visible(filter)}`;
-  if (capacityFlows === undefined || capacityFlows === 0)
-    return `${about}${countOf(census.flows, "flow")}${place}`;
+  if (filter !== undefined) return `${about}${count}${place} match: ${visible(filter)}`;
+  if (capacityFlows === undefined || capacityFlows === 0) return `${about}${count}${place}`;
   const share = formatShare(census.flows / capacityFlows);
   return `${about}${formatCount(census.flows)} of ${formatCount(capacityFlows)} flows (${share})${place}`;
 }
@@ -77,7 +87,10 @@ function howKnown(report: ExplainText, { unicode }: Look): string[] {
   } else if (interrupted === true) {
     sentences.push(`Interrupted: only ${countOf(census.flowsRead, "flow")} were read from ${origin}.`);
   } else if (census.complete) sentences.push(`Read from ${origin}.`);
-  else sentences.push(`Read from ${origin}, but not to its end.`);
+  else sentences.push(`Read from ${origin}, but not all of it.`);
+  if (report.events === true) {
+    sentences.push("These are events, not flows: a flow is counted each time it changed.");
+  }
   if (assumedTimeouts === true) {
     sentences.push(
       "Silence is reckoned with the kernel's default timeouts, as the source does not tell them.",
@@ -122,17 +135,17 @@ export function differenceSentences(report: ExplainText): string[] {
   return [];
 }
 
-function nextCommand({ census, sameOptions }: ExplainText): { command: string; why: string } {
+function usualNext({ census, sameOptions }: ExplainText): NextCommand[] {
+  if (sameOptions === undefined) return [];
   const unanswered = census.unanswered.reduce((sum, row) => sum + row.flows, 0);
   const [source] = census.topSources.rows;
   if (source !== undefined && source.flows > census.flows / 4) {
-    return {
-      command: `headroom list${sameOptions} src ${source.address} --limit 20`,
-      why: "the busiest source",
-    };
+    const command = `headroom list${sameOptions} src ${source.address} --limit 20`;
+    return [{ command, why: "the busiest source" }];
   }
   if (unanswered > census.flows / 2) {
-    return { command: `headroom list${sameOptions} unreplied --limit 20`, why: "flows nobody answered" };
+    const command = `headroom list${sameOptions} unreplied --limit 20`;
+    return [{ command, why: "flows nobody answered" }];
   }
-  return { command: `headroom check${sameOptions}`, why: "what that means" };
+  return [{ command: `headroom check${sameOptions}`, why: "what that means" }];
 }

@@ -3,8 +3,10 @@
  * its host is never mixed with facts of the host this program runs on.
  */
 import { statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 
 import type { FlowSource, HostAccess } from "../kernel/kernel.ts";
+import type { Listing } from "../listing/listing.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Context } from "./context.ts";
 import type { FlowOptions } from "./options.ts";
@@ -13,14 +15,20 @@ import { UsageError } from "./usage-error.ts";
 /** Words `--source` takes besides paths. */
 export const SOURCE_WORDS = ["kernel", "netlink", "procfs"] as const;
 
+/** A listing of so many bytes, some 170,000 flows, is read by two threads (decision 005). */
+const LARGE_BYTES = 33_554_432;
+
 /** What a command looks at. */
 export interface Place {
   /** Absent when a listing came alone. */
   host?: HostAccess;
   /** Flows asked of the host, or the listing that stands for them. */
   flows: { kind: "host"; source: FlowSource } | { kind: "file"; path: string };
-  /** Options that lead another command to the same place, with a blank in front. */
-  sameOptions: string;
+  /**
+   * Options that lead another command to the same place, with a blank in front. Absent when flows come from
+   * standard input, which cannot be read twice.
+   */
+  sameOptions?: string;
 }
 
 /** Opens what the options name. Close `host` in the end. */
@@ -38,13 +46,13 @@ export async function openPlace(context: Context, options: FlowOptions): Promise
       ...(netns === undefined ? {} : { namespace: netns }),
       ...(context.debug === undefined ? {} : { debug: context.debug }),
     });
-  const sameOptions = sameOptionsText(options);
+  const same = source === "-" ? {} : { sameOptions: sameOptionsText(options) };
   if (isFile(source, directory)) {
     const flows = { kind: "file", path: source } as const;
-    return { ...(root === undefined ? {} : { host: open() }), flows, sameOptions };
+    return { ...(root === undefined ? {} : { host: open() }), flows, ...same };
   }
   const asked = word === undefined || word === "kernel" ? "auto" : word;
-  return { host: open(), flows: { kind: "host", source: asked }, sameOptions };
+  return { host: open(), flows: { kind: "host", source: asked }, ...same };
 }
 
 function refuseContradictions({ source, root, netns, allNetns }: FlowOptions, directory: boolean): void {
@@ -85,7 +93,12 @@ export async function openReading(
   if (flows.kind === "file") {
     const kernel = await context.deps.kernel();
     const origin = flows.path === "-" ? "standard input" : flows.path;
-    return readBytes(kernel.openBytes(flows.path), origin);
+    const { program } = context.deps;
+    if (program === undefined || !isWorthAThread(flows.path)) {
+      return readBytes(kernel.openBytes(flows.path), origin);
+    }
+    const { readListingAhead } = await import("./listing-ahead.ts");
+    return readListingAhead({ path: flows.path, origin, program, openBytes: kernel.openBytes });
   }
   if (host === undefined) throw new UsageError("Cannot read flows: no host was named");
   const opened = host.flows({
@@ -93,6 +106,12 @@ export async function openReading(
     ...(sampleFlows === undefined ? {} : { sampleFlows }),
   });
   return opened.kind === "reading" ? opened.reading : readBytes(opened.bytes(), opened.origin, opened.source);
+}
+
+/** Large, on two processors, and a file, which alone can be read by two at once. */
+function isWorthAThread(path: string): boolean {
+  const file = path === "-" ? undefined : statSync(path, { throwIfNoEntry: false });
+  return file?.isFile() === true && file.size >= LARGE_BYTES && availableParallelism() > 1;
 }
 
 /** Loaded when there is a listing to read: netlink does without. */
@@ -103,6 +122,20 @@ async function readBytes(
 ): Promise<FlowReading> {
   const { readListing } = await import("../listing/listing.ts");
   return readListing(bytes, { origin, source });
+}
+
+/** The reading as that of a listing, which knows more; undefined of one over netlink. */
+export function listingOf(reading: FlowReading): Listing | undefined {
+  return isListing(reading) ? reading : undefined;
+}
+
+function isListing(reading: FlowReading): reading is Listing {
+  return "style" in reading;
+}
+
+/** Whether it was a listing of events: a flow is in it each time it changed. Known when it has been read. */
+export function isEventListing(reading: FlowReading): boolean {
+  return listingOf(reading)?.format?.endsWith("events") === true;
 }
 
 /** ` --root 'a b' --source procfs`: what another command needs to look at the same place. */

@@ -1,7 +1,7 @@
 /**
  * One flow as one line: the kernel's own words, a wider form for people, JSON or CSV.
  */
-import { csvHeader, flowToCsv, flowToJson, formatFlow, type LineStyle } from "../listing/listing.ts";
+import { csvHeader, flowToCsv, flowToJsonText, formatFlow, type LineStyle } from "../listing/listing.ts";
 import { formatAddress } from "../table/address.ts";
 import { roughDuration } from "../table/duration.ts";
 import type { Flow, Tuple } from "../table/flow.ts";
@@ -42,8 +42,8 @@ export function flowWriter(options: ListOptions): FlowWriter {
 }
 
 function jsonLine({ flow, idleSeconds, namespace }: ListedFlow): string {
-  const json = flowToJson(flow, idleSeconds === undefined ? {} : { idleSeconds });
-  return JSON.stringify(namespace === undefined ? json : { ...json, namespace });
+  const text = flowToJsonText(flow, idleSeconds === undefined ? {} : { idleSeconds });
+  return namespace === undefined ? text : `${text.slice(0, -1)},"namespace":${JSON.stringify(namespace)}}`;
 }
 
 function csvCell(text: string): string {
@@ -51,7 +51,9 @@ function csvCell(text: string): string {
 }
 
 function kernelLine({ flow, namespace }: ListedFlow, style: LineStyle): string {
-  const line = visible(formatFlow(flow, style));
+  const text = formatFlow(flow, style);
+  // Without these, all of it is our own words and numbers.
+  const line = flow.rare === undefined ? text : visible(text);
   return namespace === undefined ? line : `${line} netns=${visible(namespace)}`;
 }
 

@@ -3,7 +3,7 @@
  * file, where it has one with something in it.
  */
 import type { HostAccess } from "../kernel/kernel.ts";
-import type { LineStyle } from "../listing/listing.ts";
+import { type LineStyle, unnamedProtocols } from "../listing/listing.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 
 /**
@@ -19,6 +19,7 @@ export function netlinkLineStyle(access: HostAccess, nowMs: number): LineStyle {
     zones: printsZones(access) ?? true,
     // The reader of the file holds a reference of its own since 2.6.30.
     useAdded: release === undefined || isSince(release, "2.6.30") ? 1 : 0,
+    ...(release === undefined ? {} : { unnamed: unnamedProtocols(release) }),
     ...(single === undefined || stream === undefined
       ? {}
       : { greTimeouts: { timeoutSeconds: single, streamTimeoutSeconds: stream } }),

@@ -3,7 +3,7 @@
  * /proc/net/nf_conntrack of this kernel prints for the same flow, wherever it was read from.
  */
 import type { HostAccess } from "../kernel/kernel.ts";
-import type { LineStyle, Listing } from "../listing/listing.ts";
+import type { LineStyle } from "../listing/listing.ts";
 import type { FlowColumns } from "../table/columns.ts";
 import type { RowTruth } from "../table/filter-match.ts";
 import { flowAt } from "../table/flow.ts";
@@ -14,10 +14,18 @@ import type { FlowReading } from "../table/source.ts";
 import type { Unseen } from "../table/unseen.ts";
 import { timeoutsOf } from "./assumed-timeouts.ts";
 import { type Context, warn } from "./context.ts";
+import { visitNamespaces } from "./every-namespace.ts";
 import { ExitCode } from "./exit-code.ts";
 import { countOf, formatCount } from "./figures.ts";
 import { type FlowMatcher, readFilter } from "./flow-filter.ts";
-import { openPlace, openReading, type Place, readsStandardInput } from "./flow-source.ts";
+import {
+  isEventListing,
+  listingOf,
+  openPlace,
+  openReading,
+  type Place,
+  readsStandardInput,
+} from "./flow-source.ts";
 import { type FlowWriter, flowWriter, type ListedFlow } from "./flow-writer.ts";
 import { netlinkLineStyle } from "./line-style.ts";
 import type { ListOptions } from "./options.ts";
@@ -25,8 +33,11 @@ import { visible } from "./plain-text.ts";
 import { paced } from "./progress.ts";
 import { SORTED_FLOWS_MAX, SortedFlows } from "./sorted-flows.ts";
 
-/** Characters gathered before they are written: a write per line would be most of what a listing costs. */
-const BUFFER_CHARACTERS = 64 * 1024;
+/** Bytes gathered before they are written: a write per line would be most of what a listing costs. */
+const ROOM_BYTES = 64 * 1024;
+/** Bytes that a character takes at most in UTF-8. */
+const CHARACTER_BYTES = 3;
+const LINE_FEED = 10;
 
 export async function runList(context: Context, options: ListOptions, filter: string): Promise<ExitCode> {
   const matcher = await readFilter(filter);
@@ -42,31 +53,22 @@ export async function runList(context: Context, options: ListOptions, filter: st
   }
 }
 
-/** Every namespace after the other; one that cannot be entered is said and left out. */
+/** Every namespace after the other; when none of them can be read, that is an error. */
 async function listNamespaces(
   context: Context,
   options: ListOptions,
   place: Place,
   listing: ListingRun,
 ): Promise<void> {
-  const { allNetns: _all, ...rest } = options;
-  for (const { name, pid, own, owner, inode } of place.host?.namespaces() ?? []) {
-    if (listing.isOver) return;
-    const label = name ?? owner ?? (own ? "this" : String(inode ?? "?"));
-    const target = own ? undefined : (name ?? pid?.toString());
-    if (!own && target === undefined) {
-      warn(context, `cannot enter network namespace ${visible(label)}: it has no name and no process`);
-      continue;
-    }
-    const there = own
-      ? place
-      : await openPlace(context, { ...rest, ...(target === undefined ? {} : { netns: target }) });
-    try {
-      await listing.list(there, label);
-    } finally {
-      if (!own) there.host?.close();
-    }
-  }
+  const { seen, unseen, error } = await visitNamespaces(
+    context,
+    options,
+    place,
+    place.host?.namespaces() ?? [],
+    { visit: (there, label) => listing.list(there, label), isOver: () => listing.isOver },
+  );
+  if (seen === 0 && error !== undefined) throw error;
+  listing.noteUnseen(unseen);
 }
 
 /** One listing of one or several places, from its first line to its footer. */
@@ -81,12 +83,16 @@ class ListingRun {
   readonly #origins = new Set<string>();
   readonly #oddities: Oddities = {};
   readonly #unseen: Unseen[] = [];
-  #buffer = "";
+  /** Lines that were not written yet, as bytes: held as text they would outlive the rows they came from. */
+  readonly #room = new Uint8Array(ROOM_BYTES);
+  readonly #encoder = new TextEncoder();
+  #roomUsed = 0;
   #flowsRead = 0;
   #flowsMatched = 0;
   #flowsListed = 0;
   /** The source does not tell what the filter asks. */
   #flowsUndecided = 0;
+  #areEvents = false;
   /** How the lines of the place being read look; for sorted flows, those of the last place. */
   #style: LineStyle = {};
 
@@ -135,7 +141,13 @@ class ListingRun {
     }
     this.#origins.add(reading.origin);
     addOddities(this.#oddities, reading.oddities);
-    this.#unseen.push(...(host?.unseen ?? []));
+    this.#areEvents ||= isEventListing(reading);
+    this.noteUnseen(host?.unseen ?? []);
+  }
+
+  /** What the footer shall name. */
+  noteUnseen(unseen: readonly Unseen[]): void {
+    this.#unseen.push(...unseen);
   }
 
   #take(
@@ -168,13 +180,17 @@ class ListingRun {
   }
 
   #put(line: string): void {
-    this.#buffer += `${line}\n`;
-    if (this.#buffer.length >= BUFFER_CHARACTERS) this.#flush();
+    const most = line.length * CHARACTER_BYTES + 1;
+    if (this.#roomUsed + most > ROOM_BYTES) this.#flush();
+    if (most > ROOM_BYTES) return this.#context.terminal.stdout.write(`${line}\n`);
+    this.#roomUsed += this.#encoder.encodeInto(line, this.#room.subarray(this.#roomUsed)).written;
+    this.#room[this.#roomUsed] = LINE_FEED;
+    this.#roomUsed += 1;
   }
 
   #flush(): void {
-    if (this.#buffer !== "") this.#context.terminal.stdout.write(this.#buffer);
-    this.#buffer = "";
+    if (this.#roomUsed > 0) this.#context.terminal.stdout.write(this.#room.subarray(0, this.#roomUsed));
+    this.#roomUsed = 0;
   }
 
   /** The rest of the output, and on standard error what it is. */
@@ -191,7 +207,7 @@ class ListingRun {
   }
 
   #footer(interrupted: boolean): string {
-    const listed = countOf(this.#flowsListed, "flow");
+    const listed = countOf(this.#flowsListed, this.#areEvents ? "event" : "flow");
     const from = [...this.#origins].join(", ");
     const parts = [`${listed} listed from ${from}`];
     if (this.#matcher !== undefined) {
@@ -222,11 +238,8 @@ function sortHelp(sort: ListOptions["sort"]): string {
 
 /** The style is the listing's own, known better with every batch; netlink's is asked of the host once. */
 function styleReader(reading: FlowReading, host: HostAccess | undefined, nowMs: number): () => LineStyle {
-  if (isListing(reading)) return () => reading.style;
+  const listing = listingOf(reading);
+  if (listing !== undefined) return () => listing.style;
   const style = host === undefined ? {} : netlinkLineStyle(host, nowMs);
   return () => style;
-}
-
-function isListing(reading: FlowReading): reading is Listing {
-  return "style" in reading;
 }

@@ -14,7 +14,7 @@ export function namespaceLines(namespaces: readonly NamespaceFacts[], look: Look
   const rows = namespaces.toSorted(
     (left, right) => (right.occupancyFlows ?? -1) - (left.occupancyFlows ?? -1),
   );
-  const total = rows.reduce((sum, { occupancyFlows }) => sum + (occupancyFlows ?? 0), 0);
+  const total = occupancyOf(rows);
   const names = rows.map(namespaceName);
   const width = Math.min(32, Math.max("Namespace".length, ...names.map(widthOf)));
   const flowsWidth = Math.max("flows".length, ...rows.map((row) => occupancyText(row).length));
@@ -28,6 +28,11 @@ export function namespaceLines(namespaces: readonly NamespaceFacts[], look: Look
       namespaceLine(row, padRight(fit(names[index] ?? "", width), width), flowsWidth, look),
     ),
   ];
+}
+
+/** Flows of all namespaces together, by the kernel's counts. */
+export function occupancyOf(namespaces: readonly NamespaceFacts[]): number {
+  return namespaces.reduce((sum, { occupancyFlows }) => sum + (occupancyFlows ?? 0), 0);
 }
 
 /** What to type to look into the fullest namespace; undefined when all are empty. */

@@ -17,10 +17,15 @@ const NO_PORTS = "this host, protocol without ports";
 const FORWARDED = "forwarded, address of no namespace here";
 
 export class OwnerTally {
-  readonly #lookup: Owners;
+  #lookup: Owners;
   readonly #flows = new Map<string, number>();
 
   constructor(lookup: Owners) {
+    this.#lookup = lookup;
+  }
+
+  /** From now on flows are of another network namespace, which has its own sockets and addresses. */
+  enter(lookup: Owners): void {
     this.#lookup = lookup;
   }
 

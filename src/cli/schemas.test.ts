@@ -52,7 +52,9 @@ test("check --json of this host conforms to its schema", async () => {
 });
 
 test("explain --all-netns --json of this host conforms to its schema", async () => {
-  assertConforms(namespacesSchema, await output("explain", "--all-netns", "--json"));
+  const text = await output("explain", "--all-netns", "--json");
+  // Without privilege there may be no flows to count.
+  assertConforms("flows" in (JSON.parse(text) as object) ? explainSchema : namespacesSchema, text);
 });
 
 test("verdictToJson() conforms to the schema of check", () => {

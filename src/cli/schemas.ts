@@ -34,6 +34,7 @@ const namespace = z.strictObject({
   name: z.optional(z.string()),
   owner: z.optional(z.string()),
   pid: z.optional(whole),
+  createdAtMs: z.optional(count),
   initial: z.boolean(),
   own: z.boolean(),
   occupancyFlows: z.optional(whole),
@@ -106,10 +107,10 @@ export const defaultsSchema = z.strictObject({
   present: z.optional(z.strictObject({ bucketCount: z.optional(whole), capacityFlows: z.optional(whole) })),
 });
 
-/** `headroom explain --all-netns --json`. */
+/** `headroom explain --all-netns --json` where the flows of no namespace could be read. */
 export const namespacesSchema = z.strictObject({
   schema: z.literal("headroom/explain/v1"),
-  flows: whole,
+  occupancyFlows: whole,
   namespaces: z.array(namespace),
   unseen,
 });
@@ -135,6 +136,10 @@ export const explainSchema = z.strictObject({
   occupancyAfterFlows: z.optional(whole),
   dyingFlows: z.optional(whole),
   capacityFlows: z.optional(whole),
+  /** With --all-netns. */
+  namespaces: z.optional(z.array(namespace)),
+  /** A listing of events was read: flows are counted each time they changed. */
+  events: z.optional(z.literal(true)),
   interrupted: z.optional(z.literal(true)),
   assumedTimeouts: z.optional(z.literal(true)),
   flows: count,

@@ -35,8 +35,38 @@ export interface TakenCensus {
   assumedTimeouts: boolean;
 }
 
+/** Flows that were counted, and what the census of them has to say. */
+export interface CountedFlows {
+  builder: CensusBuilder;
+  /** Flows read; with a filter, more than were counted. */
+  lookedAtFlows: number;
+  /** The whole table was read. */
+  complete: boolean;
+  interrupted: boolean;
+  assumedTimeouts: boolean;
+}
+
 /** Reads to the end, to the sample's size or to the signal, whichever comes first. */
 export async function takeCensus(context: Context, request: CensusRequest): Promise<TakenCensus> {
+  const { reading, occupancyFlows, sampleFlows, matcher } = request;
+  const { builder, lookedAtFlows, complete, interrupted, assumedTimeouts } = await countFlows(
+    context,
+    request,
+  );
+  const wanted = sampleFlows !== undefined || (interrupted && inHashOrder(reading));
+  const sampled = wanted && !reading.complete && occupancyFlows !== undefined;
+  const census = builder.finish({
+    complete,
+    oddities: reading.oddities,
+    ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
+    ...(matcher === undefined ? {} : { lookedAtFlows }),
+    ...(sampled ? { sampleMethod: "the beginning of a dump, which is in hash order" } : {}),
+  });
+  return { census, interrupted, assumedTimeouts };
+}
+
+/** As `takeCensus`, for a census of several readings together. */
+export async function countFlows(context: Context, request: CensusRequest): Promise<CountedFlows> {
   const { reading, settings, occupancyFlows, sampleFlows, signal, topRows } = request;
   const release = request.kernelRelease === undefined ? undefined : parseKernelRelease(request.kernelRelease);
   const timeouts = timeoutsOf(settings?.values);
@@ -62,16 +92,8 @@ export async function takeCensus(context: Context, request: CensusRequest): Prom
     builder.add(counted);
   }
   const interrupted = signal?.aborted === true;
-  const wanted = sampleFlows !== undefined || (interrupted && inHashOrder(reading));
-  const sampled = wanted && !reading.complete && occupancyFlows !== undefined;
-  const census = builder.finish({
-    complete: reading.complete && !interrupted,
-    oddities: reading.oddities,
-    ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
-    ...(matching === undefined ? {} : { lookedAtFlows }),
-    ...(sampled ? { sampleMethod: "the beginning of a dump, which is in hash order" } : {}),
-  });
-  return { census, interrupted, assumedTimeouts: timeouts.assumed };
+  const complete = reading.complete && !interrupted;
+  return { builder, lookedAtFlows, complete, interrupted, assumedTimeouts: timeouts.assumed };
 }
 
 /**

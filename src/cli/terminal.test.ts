@@ -19,8 +19,11 @@ test("descriptorSink() writes text and bytes whole", (context) => {
   sink.write("größe ");
   sink.write(new TextEncoder().encode("日本\n"));
   sink.write("");
+  sink.write("größer als alles davor: 日本語\n");
+  sink.write("\u{1f600}");
+  sink.write("\n");
   closeSync(descriptor);
-  assert.equal(readFileSync(path, "utf8"), "größe 日本\n");
+  assert.equal(readFileSync(path, "utf8"), "größe 日本\ngrößer als alles davor: 日本語\n\u{1f600}\n");
 });
 
 test("descriptorSink() passes errors of the disk on", () => {

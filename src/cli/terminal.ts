@@ -37,11 +37,23 @@ export class ReaderGone extends Error {
   override name = "ReaderGone";
 }
 
-/** A sink on a file descriptor. */
+/** Bytes a character of a string takes at most in UTF-8. */
+const CHARACTER_BYTES = 3;
+
+/**
+ * A sink on a file descriptor. Texts up to the size of the longest one are encoded into the same bytes: a
+ * long listing would otherwise leave garbage as large as itself.
+ */
 export function descriptorSink(descriptor: number): Sink {
+  const encoder = new TextEncoder();
+  let room = new Uint8Array(0);
+  function encoded(text: string): Uint8Array {
+    if (text.length * CHARACTER_BYTES > room.length) room = new Uint8Array(text.length * CHARACTER_BYTES);
+    return room.subarray(0, encoder.encodeInto(text, room).written);
+  }
   return {
     write(chunk) {
-      const bytes = typeof chunk === "string" ? new TextEncoder().encode(chunk) : chunk;
+      const bytes = typeof chunk === "string" ? encoded(chunk) : chunk;
       let at = 0;
       while (at < bytes.length) at += writeSome(descriptor, bytes, at);
     },
@@ -83,13 +95,17 @@ export function processTerminal(owner: NodeJS.Process): Terminal {
   };
 }
 
+/** Major number of /dev/null and its like (Documentation/admin-guide/devices.txt). */
+const MEMORY_DEVICES = 1;
+
 /**
  * Only a character device can be a terminal; asking the file system first spares loading node:tty in every
- * pipe.
+ * pipe and before /dev/null.
  */
 function isTerminal(owner: NodeJS.Process, descriptor: number): boolean {
   try {
-    if (!fstatSync(descriptor).isCharacterDevice()) return false;
+    const found = fstatSync(descriptor);
+    if (!found.isCharacterDevice() || found.rdev >>> 8 === MEMORY_DEVICES) return false;
   } catch {
     return false;
   }

@@ -65,7 +65,7 @@ export const commandTopics: Readonly<Record<string, readonly Topic[]>> = {
       "headroom explain                     of this host",
       "headroom explain --sample 20000      of a table of millions, in a moment",
       "headroom explain --owners            with processes, units and containers",
-      "headroom explain --all-netns         which namespace holds how many",
+      "headroom explain --all-netns         of all network namespaces together",
       "headroom explain --source saved.txt  of a saved listing; - is standard input",
     ),
   ],

@@ -163,7 +163,8 @@ function trafficToJson(traffic: Traffic | undefined): Partial<Traffic> {
   return traffic === undefined ? {} : { packets: traffic.packets, bytes: traffic.bytes };
 }
 
-function masterOf({ master }: Rare): FlowJson["master"] {
+/** The flow that made this one expected. */
+export function masterOf({ master }: Rare): FlowJson["master"] {
   if (master === undefined) return undefined;
   const { family, protocol, source, destination } = master;
   const tuple = tupleOf(

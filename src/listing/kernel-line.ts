@@ -9,6 +9,7 @@ import type { Flow, Traffic, Tuple } from "../table/flow.ts";
 import { isSince, type KernelRelease } from "../table/kernel-release.ts";
 import { DCCP, discriminatorOf, ICMPV6, kernelProtocolName, UDPLITE } from "../table/protocol.ts";
 import { Status } from "../table/status.ts";
+import { decimal } from "./decimal.ts";
 
 /**
  * What the kernel prints that a flow alone does not tell. A flow that came from the kernel's text has all of
@@ -48,17 +49,18 @@ export function formatFlow(flow: Flow, style: LineStyle = {}): string {
   const layer3 = flow.family === 4 ? "ipv4     2 " : "ipv6     10 ";
   const isUnnamed = style.unnamed?.has(flow.protocol) === true;
   const name = isUnnamed ? "unknown" : kernelProtocolName(flow.protocol);
-  let line = `${style.layout === "ip_conntrack" ? "" : layer3}${name.padEnd(8)} ${flow.protocol} `;
-  if (flow.timeoutSeconds !== undefined) line += `${flow.timeoutSeconds} `;
+  let line = `${style.layout === "ip_conntrack" ? "" : layer3}${name.padEnd(8)} ${decimal(flow.protocol)} `;
+  if (flow.timeoutSeconds !== undefined) line += `${decimal(flow.timeoutSeconds)} `;
   line += stateText(flow, style);
   line += tupleText(flow.original, isUnnamed);
-  if (flow.originalZone !== undefined) line += `zone-orig=${flow.originalZone} `;
+  if (flow.originalZone !== undefined) line += `zone-orig=${decimal(flow.originalZone)} `;
   line += trafficText(flow.originalTraffic);
   if (knownBit(flow, Status.SEEN_REPLY) === false) line += "[UNREPLIED] ";
   if (flow.reply !== undefined) line += tupleText(flow.reply, isUnnamed);
-  if (flow.replyZone !== undefined) line += `zone-reply=${flow.replyZone} `;
+  if (flow.replyZone !== undefined) line += `zone-reply=${decimal(flow.replyZone)} `;
   line += trafficText(flow.replyTraffic) + flagText(flow) + ownText(flow, style);
-  return line.trimEnd();
+  // Every field but the last, `use=`, ends in a blank.
+  return flow.use === undefined ? line.trimEnd() : line;
 }
 
 /** Whether a status bit is set; undefined when the source cannot tell. */
@@ -81,9 +83,9 @@ function tupleText(tuple: Tuple, isUnnamed: boolean): string {
   if (isUnnamed && tuple.protocol !== ICMPV6) return text;
   switch (tuple.kind) {
     case "ports":
-      return `${text}sport=${tuple.sourcePort} dport=${tuple.destinationPort} `;
+      return `${text}sport=${decimal(tuple.sourcePort)} dport=${decimal(tuple.destinationPort)} `;
     case "icmp":
-      return `${text}type=${tuple.type} code=${tuple.code} id=${tuple.id} `;
+      return `${text}type=${decimal(tuple.type)} code=${decimal(tuple.code)} id=${decimal(tuple.id)} `;
     case "keys":
       return `${text}srckey=0x${tuple.sourceKey.toString(16)} dstkey=0x${tuple.destinationKey.toString(16)} `;
     case "none":
@@ -92,7 +94,7 @@ function tupleText(tuple: Tuple, isUnnamed: boolean): string {
 }
 
 function trafficText(traffic: Traffic | undefined): string {
-  return traffic === undefined ? "" : `packets=${traffic.packets} bytes=${traffic.bytes} `;
+  return traffic === undefined ? "" : `packets=${decimal(traffic.packets)} bytes=${decimal(traffic.bytes)} `;
 }
 
 /** At most one of the three, in this order (4.16, 5.7). */
@@ -104,14 +106,14 @@ function flagText(flow: Flow): string {
 
 function ownText(flow: Flow, style: LineStyle): string {
   let text = "";
-  if (flow.mark !== undefined) text += `mark=${flow.mark} `;
-  if (flow.secmark !== undefined) text += `secmark=${flow.secmark} `;
+  if (flow.mark !== undefined) text += `mark=${decimal(flow.mark)} `;
+  if (flow.secmark !== undefined) text += `secmark=${decimal(flow.secmark)} `;
   if (flow.rare?.securityContext !== undefined) text += `secctx=${flow.rare.securityContext} `;
   const zone = flow.zone ?? impliedZone(flow, style);
   if (zone !== undefined) text += `zone=${zone} `;
   const age = flow.ageSeconds ?? ageAt(flow, style.nowMs);
-  if (age !== undefined) text += `delta-time=${age} `;
-  if (flow.use !== undefined) text += `use=${flow.use + (style.useAdded ?? 0)}`;
+  if (age !== undefined) text += `delta-time=${decimal(age)} `;
+  if (flow.use !== undefined) text += `use=${decimal(flow.use + (style.useAdded ?? 0))}`;
   return text;
 }
 

@@ -37,6 +37,7 @@ export { csvHeader, flowToCsv } from "./csv.ts";
 export type { Compression } from "./packed.ts";
 export type { ListingFormat } from "./format.ts";
 export { flowToJson, type FlowJson } from "./json.ts";
+export { flowToJsonText } from "./json-text.ts";
 export { formatFlow, type LineStyle, unnamedProtocols } from "./kernel-line.ts";
 export { ListingError, type ListingErrorCode } from "./listing-error.ts";
 

@@ -12,8 +12,24 @@ export function parseAddress(text: string): Address | undefined {
     if (/(^|\.)0\d/.test(text)) return undefined;
     return addressFromBytes(Uint8Array.from(ipaddr.IPv4.parse(text).toByteArray()));
   }
-  if (!text.includes(":") || text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
-  return addressFromBytes(Uint8Array.from(ipaddr.IPv6.parse(text).toByteArray()));
+  if (!text.includes(":") || text.includes("%")) return undefined;
+  const groups = withoutDots(text);
+  if (groups === undefined || !ipaddr.IPv6.isValid(groups)) return undefined;
+  return addressFromBytes(Uint8Array.from(ipaddr.IPv6.parse(groups).toByteArray()));
+}
+
+/**
+ * An IPv6 address whose last 32 bits may be dotted (RFC 4291, 2.2) with two groups in their place: ipaddr.js
+ * takes `::1.2.3.4` for `::ffff:1.2.3.4`. Undefined when the dots are no IPv4 address.
+ */
+function withoutDots(text: string): string | undefined {
+  if (!text.includes(".")) return text;
+  const from = text.lastIndexOf(":") + 1;
+  const last = parseAddress(text.slice(from));
+  if (last === undefined) return undefined;
+  const at = (index: number): number => last.charCodeAt(index);
+  const [high, low] = [(at(0) << 8) | at(1), (at(2) << 8) | at(3)];
+  return `${text.slice(0, from)}${high.toString(16)}:${low.toString(16)}`;
 }
 
 /** Reads `ADDRESS` or `ADDRESS/BITS`; host bits are cleared; undefined when `text` is neither. */

@@ -52,7 +52,7 @@ export function formatAddress(address: Address): string {
   if (address.length === 4) return formatDotted(address);
   const groups = groupsOf(address);
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
-    return `::ffff:${formatDotted(address.slice(12) as Address)}`;
+    return `::ffff:${formatDotted(address.slice(12))}`;
   }
   const zeros = longestZeroRun(groups);
   const text = groups.map((group) => group.toString(16));
@@ -68,9 +68,12 @@ export function formatKernelAddress(address: Address): string {
     .join(":");
 }
 
-function formatDotted(address: Address): string {
-  const at = (index: number): number => address.charCodeAt(index);
-  return `${at(0)}.${at(1)}.${at(2)}.${at(3)}`;
+/** Each number of a dotted address as text: a listing prints four a flow and direction, twice. */
+const octets = Array.from({ length: 256 }, (_, octet) => String(octet));
+
+function formatDotted(address: string): string {
+  const [a, b] = [octets[address.charCodeAt(0)], octets[address.charCodeAt(1)]];
+  return `${a}.${b}.${octets[address.charCodeAt(2)]}.${octets[address.charCodeAt(3)]}`;
 }
 
 function groupsOf(address: Address): number[] {

@@ -76,6 +76,21 @@ export interface Rare {
   eventAtMs?: number;
 }
 
+/** Bytes of a row, in all columns together, and how many columns there are. */
+const ROW_BYTES = 185;
+const COLUMNS = 33;
+/** Columns are laid a cache line off the powers of two, so that a row of all of them stays in the cache. */
+const LINE_BYTES = 64;
+
+/** Bytes of memory that columns of so many rows lie in. */
+export function columnBytes(capacity: number): number {
+  return ROW_BYTES * capacity + COLUMNS * 2 * LINE_BYTES;
+}
+
+function columnRoom(bytes: number): number {
+  return (Math.ceil(bytes / LINE_BYTES) + 1) * LINE_BYTES;
+}
+
 export class FlowColumns {
   /** Rows there is room for. */
   readonly capacity: number;
@@ -125,43 +140,61 @@ export class FlowColumns {
   readonly greStreamTimeoutSeconds: Uint32Array;
   readonly rare = new Map<number, Rare>();
 
-  constructor(capacity: number, knownStatus: number) {
+  /**
+   * `memory`, of columnBytes(capacity), is what the columns lie in: give a SharedArrayBuffer, and columns of
+   * the same capacity in another thread are the same rows, all but `count`, `knownStatus` and `rare`.
+   */
+  constructor(
+    capacity: number,
+    knownStatus: number,
+    memory: ArrayBufferLike = new ArrayBuffer(columnBytes(capacity)),
+  ) {
     this.capacity = capacity;
     this.knownStatus = knownStatus;
     const words = capacity * ADDRESS_WORDS;
-    this.has = new Uint32Array(capacity);
-    this.family = new Uint8Array(capacity);
-    this.protocol = new Uint8Array(capacity);
-    this.originalSource = new Uint32Array(words);
-    this.originalDestination = new Uint32Array(words);
-    this.replySource = new Uint32Array(words);
-    this.replyDestination = new Uint32Array(words);
-    this.originalSourceDiscriminator = new Uint16Array(capacity);
-    this.originalDestinationDiscriminator = new Uint16Array(capacity);
-    this.replySourceDiscriminator = new Uint16Array(capacity);
-    this.replyDestinationDiscriminator = new Uint16Array(capacity);
-    this.timeoutSeconds = new Uint32Array(capacity);
-    this.state = new Uint8Array(capacity);
-    this.status = new Uint32Array(capacity);
-    this.originalPackets = new Float64Array(capacity);
-    this.originalBytes = new Float64Array(capacity);
-    this.replyPackets = new Float64Array(capacity);
-    this.replyBytes = new Float64Array(capacity);
-    this.mark = new Uint32Array(capacity);
-    this.secmark = new Uint32Array(capacity);
-    this.zone = new Uint16Array(capacity);
-    this.originalZone = new Uint16Array(capacity);
-    this.replyZone = new Uint16Array(capacity);
-    this.use = new Uint32Array(capacity);
-    this.id = new Uint32Array(capacity);
-    this.startedAtMs = new Float64Array(capacity);
-    this.stoppedAtMs = new Float64Array(capacity);
-    this.ageSeconds = new Float64Array(capacity);
-    this.originalVtag = new Uint32Array(capacity);
-    this.replyVtag = new Uint32Array(capacity);
-    this.tcpInfo = new Uint32Array(capacity);
-    this.greTimeoutSeconds = new Uint32Array(capacity);
-    this.greStreamTimeoutSeconds = new Uint32Array(capacity);
+    let free = 0;
+    const lay = <Column>(
+      column: new (memory: ArrayBufferLike, at: number, length: number) => Column,
+      bytes: number,
+      length: number,
+    ): Column => {
+      const at = free;
+      free += columnRoom(bytes * length);
+      return new column(memory, at, length);
+    };
+    this.has = lay(Uint32Array, 4, capacity);
+    this.family = lay(Uint8Array, 1, capacity);
+    this.protocol = lay(Uint8Array, 1, capacity);
+    this.originalSource = lay(Uint32Array, 4, words);
+    this.originalDestination = lay(Uint32Array, 4, words);
+    this.replySource = lay(Uint32Array, 4, words);
+    this.replyDestination = lay(Uint32Array, 4, words);
+    this.originalSourceDiscriminator = lay(Uint16Array, 2, capacity);
+    this.originalDestinationDiscriminator = lay(Uint16Array, 2, capacity);
+    this.replySourceDiscriminator = lay(Uint16Array, 2, capacity);
+    this.replyDestinationDiscriminator = lay(Uint16Array, 2, capacity);
+    this.timeoutSeconds = lay(Uint32Array, 4, capacity);
+    this.state = lay(Uint8Array, 1, capacity);
+    this.status = lay(Uint32Array, 4, capacity);
+    this.originalPackets = lay(Float64Array, 8, capacity);
+    this.originalBytes = lay(Float64Array, 8, capacity);
+    this.replyPackets = lay(Float64Array, 8, capacity);
+    this.replyBytes = lay(Float64Array, 8, capacity);
+    this.mark = lay(Uint32Array, 4, capacity);
+    this.secmark = lay(Uint32Array, 4, capacity);
+    this.zone = lay(Uint16Array, 2, capacity);
+    this.originalZone = lay(Uint16Array, 2, capacity);
+    this.replyZone = lay(Uint16Array, 2, capacity);
+    this.use = lay(Uint32Array, 4, capacity);
+    this.id = lay(Uint32Array, 4, capacity);
+    this.startedAtMs = lay(Float64Array, 8, capacity);
+    this.stoppedAtMs = lay(Float64Array, 8, capacity);
+    this.ageSeconds = lay(Float64Array, 8, capacity);
+    this.originalVtag = lay(Uint32Array, 4, capacity);
+    this.replyVtag = lay(Uint32Array, 4, capacity);
+    this.tcpInfo = lay(Uint32Array, 4, capacity);
+    this.greTimeoutSeconds = lay(Uint32Array, 4, capacity);
+    this.greStreamTimeoutSeconds = lay(Uint32Array, 4, capacity);
   }
 
   /** Empties the batch for the next reading. Rows keep their old words until they are written again. */
@@ -185,6 +218,20 @@ export class FlowColumns {
     const rare = from.rare.get(row);
     if (rare !== undefined) this.rare.set(at, rare);
     this.count = at + 1;
+  }
+
+  /** Becomes a copy of another batch, all but `rare`, for which there must be room. */
+  copyColumns(from: FlowColumns): void {
+    const { count } = from;
+    this.count = count;
+    this.knownStatus = from.knownStatus;
+    let given = 0;
+    for (let row = 0; row < count; row++) given |= from.has[row] as number;
+    for (const name of ADDRESS_FIELDS) this[name].set(from[name].subarray(0, count * ADDRESS_WORDS));
+    for (const name of ROW_FIELDS) {
+      const bit = OPTIONAL_FIELDS[name];
+      if (bit === undefined || (given & bit) !== 0) this[name].set(from[name].subarray(0, count));
+    }
   }
 
   /** The rare fields of a row, made on first use; sets the row's bit. */
@@ -231,3 +278,28 @@ const ROW_FIELDS = [
   "greTimeoutSeconds",
   "greStreamTimeoutSeconds",
 ] as const;
+
+/** Columns that a batch may do without, and the bit that says whether a row has them. */
+const OPTIONAL_FIELDS: Partial<Record<(typeof ROW_FIELDS)[number], number>> = {
+  timeoutSeconds: Has.timeout,
+  state: Has.state,
+  originalPackets: Has.originalCounters,
+  originalBytes: Has.originalCounters,
+  replyPackets: Has.replyCounters,
+  replyBytes: Has.replyCounters,
+  mark: Has.mark,
+  secmark: Has.secmark,
+  zone: Has.zone,
+  originalZone: Has.originalZone,
+  replyZone: Has.replyZone,
+  use: Has.use,
+  id: Has.id,
+  startedAtMs: Has.startedAt,
+  stoppedAtMs: Has.stoppedAt,
+  ageSeconds: Has.age,
+  originalVtag: Has.vtags,
+  replyVtag: Has.vtags,
+  tcpInfo: Has.tcpInfo,
+  greTimeoutSeconds: Has.greTimeouts,
+  greStreamTimeoutSeconds: Has.greTimeouts,
+};

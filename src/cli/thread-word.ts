@@ -1,0 +1,5 @@
+/**
+ * The word behind `explain` in the command line of a thread, which is the program once more
+ * (listing-ahead.ts). No real command line has such a word: the kernel ends words at the NUL.
+ */
+export const THREAD_WORD = "\0read-listing";
