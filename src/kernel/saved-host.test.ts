@@ -211,6 +211,16 @@ test("times of a saved log are those of its own boot, and its year that of its o
   assert.equal(open("6.18").kernelLog()?.tallies[0]?.namespaceInode, 4_026_532_177);
 });
 
+test("a saved tree tells when it was saved: by its date, else by its boot and uptime, else not", () => {
+  const savedAt = (name: string): string | undefined => {
+    const { savedAtMs } = open(name).host();
+    return savedAtMs === undefined ? undefined : new Date(savedAtMs).toISOString().slice(0, 10);
+  };
+  assert.equal(savedAt("sosreport"), "2025-11-20");
+  assert.equal(savedAt("2.6.18"), "2010-01-15");
+  assert.equal(savedAt("4.10"), undefined);
+});
+
 test("expected flows are counted where their file was saved", () => {
   assert.deepEqual(open("5.15").expectations(), { occupancyFlows: 1, capacityFlows: 4096 });
   assert.deepEqual(open("2.6.18").expectations(), { occupancyFlows: 0 });

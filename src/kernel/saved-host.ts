@@ -58,6 +58,8 @@ export class SavedHost implements HostAccess {
   #readHost(): Host {
     const facts = readHostFacts(this.#files);
     const host: Host = { ...facts, ...readFlowSizes(this.#files), tracker: this.#tracker() };
+    const savedAtMs = savedDateMs(this.#files);
+    if (savedAtMs !== undefined) host.savedAtMs = savedAtMs;
     if (this.#namespace !== undefined) host.initialNamespace = false;
     else if (this.#values().some(({ name }) => name === "net.nf_conntrack_max")) host.initialNamespace = true;
     if (host.tracker === "unknown") this.#missing("settings of the tracker");
