@@ -15,6 +15,7 @@ import { type Context, print, printJson } from "./context.ts";
 import { type ExitCode, levelExitCode } from "./exit-code.ts";
 import { openPlace, openReading, type Place } from "./flow-source.ts";
 import type { CheckOptions } from "./options.ts";
+import { isKernelError, refusal } from "./refusal.ts";
 import { subjectOf } from "./subject.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -22,9 +23,6 @@ import { UsageError } from "./usage-error.ts";
 const SAMPLE_FLOWS = 20_000;
 /** A table up to this size is read whole: sampling would save nothing. */
 const WHOLE_FLOWS = 40_000;
-
-/** Only the busiest source is named. */
-const TOP_ROWS = 1;
 
 const DEFAULT_WARNING = 0.8;
 const DEFAULT_CRITICAL = 0.9;
@@ -134,7 +132,6 @@ async function censusOf(
     const { takeCensus } = await import("./take-census.ts");
     const { census } = await takeCensus(context, {
       reading: await openReading(context, place, sampleFlows),
-      topRows: TOP_ROWS,
       ...(settings === undefined ? {} : { settings }),
       ...(kernelRelease === undefined ? {} : { kernelRelease }),
       ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
@@ -143,20 +140,15 @@ async function censusOf(
     return { census, unseen: [] };
   } catch (error) {
     const asked = options.source !== undefined && options.source !== "kernel";
-    if (asked || !(error instanceof Error) || error.name !== "KernelError") throw error;
+    if (asked || !isKernelError(error)) throw error;
     return { unseen: [unseenFlows(error)] };
   }
 }
 
 function unseenFlows(error: Error): Unseen {
-  const code = "code" in error ? error.code : undefined;
-  const refused = code === "not-permitted";
-  return {
-    what: "flows",
-    why: error.message.charAt(0).toLowerCase() + error.message.slice(1),
-    ...(refused ? { help: "run as root to see what fills the table" } : {}),
-    cause: refused ? "not-permitted" : "unreadable",
-  };
+  const unseen = refusal("flows", error);
+  if (unseen.cause === "not-permitted") unseen.help = "run as root to see what fills the table";
+  return unseen;
 }
 
 /** The counters once more, when the interval since the first reading is over. */

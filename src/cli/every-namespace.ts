@@ -7,6 +7,7 @@ import type { Unseen } from "../table/unseen.ts";
 import type { Context } from "./context.ts";
 import { openPlace, type Place } from "./flow-source.ts";
 import type { FlowOptions } from "./options.ts";
+import { isKernelError, refusal } from "./refusal.ts";
 
 export interface NamespacesVisit {
   /** Called with each namespace and what it is called in output. */
@@ -57,9 +58,9 @@ export async function visitNamespaces(
       await visit(there, label);
       seen += 1;
     } catch (error) {
-      if (!(error instanceof Error) || error.name !== "KernelError") throw error;
+      if (!isKernelError(error)) throw error;
       first ??= error;
-      unseen.push(refusal(facts, error));
+      unseen.push(refusal(flowsIn(facts), error));
     } finally {
       if (!facts.own) there?.host?.close();
     }
@@ -77,10 +78,4 @@ function optionsIn({ allNetns: _all, ...rest }: FlowOptions, target: string | un
 
 function flowsIn(facts: NamespaceFacts): string {
   return facts.own ? "flows of this network namespace" : `flows of network namespace ${labelOf(facts)}`;
-}
-
-function refusal(facts: NamespaceFacts, error: Error): Unseen {
-  const refused = "code" in error && error.code === "not-permitted";
-  const why = error.message.charAt(0).toLowerCase() + error.message.slice(1);
-  return { what: flowsIn(facts), why, cause: refused ? "not-permitted" : "unreadable" };
 }

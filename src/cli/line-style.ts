@@ -5,6 +5,7 @@
 import type { HostAccess } from "../kernel/kernel.ts";
 import { type LineStyle, unnamedProtocols } from "../listing/listing.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
+import { isKernelError } from "./refusal.ts";
 
 /**
  * The style of lines for flows that came over netlink from this host. `nowMs` turns start stamps into ages.
@@ -37,7 +38,7 @@ function printsZones(access: HostAccess): boolean | undefined {
     }
   } catch (error) {
     // Without the file there is nothing to be identical to.
-    if (!(error instanceof Error) || error.name !== "KernelError") throw error;
+    if (!isKernelError(error)) throw error;
   }
   return undefined;
 }

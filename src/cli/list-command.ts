@@ -32,11 +32,10 @@ import type { ListOptions } from "./options.ts";
 import { visible } from "./plain-text.ts";
 import { paced } from "./progress.ts";
 import { SORTED_FLOWS_MAX, SortedFlows } from "./sorted-flows.ts";
+import { CHARACTER_BYTES } from "./terminal.ts";
 
 /** Bytes gathered before they are written: a write per line would be most of what a listing costs. */
 const ROOM_BYTES = 64 * 1024;
-/** Bytes that a character takes at most in UTF-8. */
-const CHARACTER_BYTES = 3;
 const LINE_FEED = 10;
 
 export async function runList(context: Context, options: ListOptions, filter: string): Promise<ExitCode> {

@@ -38,7 +38,7 @@ export class ReaderGone extends Error {
 }
 
 /** Bytes a character of a string takes at most in UTF-8. */
-const CHARACTER_BYTES = 3;
+export const CHARACTER_BYTES = 3;
 
 /**
  * A sink on a file descriptor. Texts up to the size of the longest one are encoded into the same bytes: a

@@ -132,7 +132,7 @@ export class SavedHost implements HostAccess {
 
   /** The first log that says something of the tracker; when none does, the first there is. */
   kernelLog(): KernelLog | undefined {
-    const nowMs = savedDateMs(this.#files) ?? this.#clock.nowMs();
+    const nowMs = this.host().savedAtMs ?? this.#clock.nowMs();
     const bootAtMs = savedBootAtMs(this.#files);
     const options: ScanOptions = bootAtMs === undefined ? { nowMs } : { nowMs, bootAtMs };
     let silent: KernelLog | undefined;
