@@ -5,8 +5,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { firstLine, HOLDING_CLIENT, HOLDING_SERVER, makeRouter, SERVER_ADDRESS } from "../support/router.ts";
+import {
+  firstLine,
+  HOLDING_CLIENT,
+  HOLDING_SERVER,
+  LOG_WINDOW_MS,
+  makeRouter,
+  SERVER_ADDRESS,
+} from "../support/router.ts";
 
 const headroom = fileURLToPath(new URL("../../bin/headroom", import.meta.url));
 
@@ -39,6 +47,7 @@ after(() => routed.close());
 test("a table driven full by real connections is critical, with cause, log line and drops", async () => {
   const server = routed.start(routed.server, process.execPath, "-e", HOLDING_SERVER, "80");
   assert.equal(await firstLine(server), "ready");
+  await sleep(LOG_WINDOW_MS);
   routed.lowerCapacity(100);
   const client = routed.start(
     routed.client,

@@ -21,6 +21,7 @@ import {
   firstLine,
   HOLDING_CLIENT,
   HOLDING_SERVER,
+  LOG_WINDOW_MS,
   makeRouter,
   SERVER_ADDRESS,
 } from "../support/router.ts";
@@ -221,6 +222,7 @@ test("flows of a host are attributed to its processes, those of others to their 
 
 test("a table driven over its limit is in the kernel log, with its namespace, and counted", async () => {
   const release = parseKernelRelease(open().host().kernelRelease ?? "");
+  await sleep(LOG_WINDOW_MS);
   const before = open().kernelLog();
   const occupancy = Number(routed.run(routed.router, "conntrack", "-C"));
   const capacity = open().settings().values.nf_conntrack_max;

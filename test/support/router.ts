@@ -12,6 +12,11 @@ const ROUTER_ADDRESSES = ["10.77.1.1", "10.77.2.1"] as const;
 
 const CAPACITY_FILE = "/proc/sys/net/netfilter/nf_conntrack_max";
 
+/**
+ * The kernel logs ten such lines in five seconds (net_ratelimit); waiting this long gives a test its own ten.
+ */
+export const LOG_WINDOW_MS = 5500;
+
 export interface Router {
   /** Names as `ip netns` knows them. */
   client: string;
