@@ -22,13 +22,18 @@
  * does not match.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 const FIXTURES = `${ROOT}/test/fixtures`;
+
+/**
+ * Where scripts run: not the system's choice, because paths are printed in lines that are laid out by their
+ * length, and what a script expects must not depend on where the checkout or the temporary directory is.
+ */
+const PLACE = "/tmp/hr-";
 
 /** A command that takes longer hangs. */
 const COMMAND_LIMIT_MS = 60_000;
@@ -132,8 +137,19 @@ function trimEnd(lines: string[]): void {
   while (lines.at(-1)?.trim() === "") lines.pop();
 }
 
-/** Runs one line in `directory`; paths of this machine are replaced by $FIXTURES, $ROOT and $WORK. */
-export function runLine(line: string, directory: string): Promise<Ended> {
+/** Makes a new place: an empty directory `work`, and `fixtures`, a copy of the fixtures of this checkout. */
+function makePlace(): string {
+  const place = mkdtempSync(PLACE);
+  mkdirSync(join(place, "work"));
+  // A link would not do: some commands print the path it leads to.
+  cpSync(FIXTURES, join(place, "fixtures"), { recursive: true, verbatimSymlinks: true });
+  return place;
+}
+
+/** Runs one line in a place; paths of this machine are replaced by $FIXTURES, $ROOT and $WORK. */
+function runLine(line: string, place: string): Promise<Ended> {
+  const directory = join(place, "work");
+  const fixtures = join(place, "fixtures");
   const env = {
     PATH: `${ROOT}/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
     HOME: directory,
@@ -141,10 +157,10 @@ export function runLine(line: string, directory: string): Promise<Ended> {
     LC_ALL: "C",
     NO_COLOR: "1",
     COLUMNS: "100",
-    FIXTURES,
+    FIXTURES: fixtures,
   };
   const neutral = (text: string): string =>
-    text.replaceAll(FIXTURES, "$FIXTURES").replaceAll(ROOT, "$ROOT").replaceAll(directory, "$WORK");
+    text.replaceAll(fixtures, "$FIXTURES").replaceAll(ROOT, "$ROOT").replaceAll(directory, "$WORK");
   return new Promise((resolve, reject) => {
     const stdio = ["ignore", "pipe", "pipe"] as const;
     const child = spawn("sh", ["-c", line], {
@@ -169,19 +185,19 @@ export function runLine(line: string, directory: string): Promise<Ended> {
  */
 export async function runScript(path: string, update: boolean): Promise<readonly string[]> {
   const script = parseScript(readFileSync(path, "utf8"));
-  const directory = mkdtempSync(join(tmpdir(), "headroom-script-"));
+  const place = makePlace();
   const problems: string[] = [];
   const commands: ScriptCommand[] = [];
   try {
-    for (const [name, content] of script.files) writeBelow(directory, name, content);
+    for (const [name, content] of script.files) writeBelow(join(place, "work"), name, content);
     for (const command of script.commands) {
-      const found = formatEnded(await runLine(command.line, directory));
+      const found = formatEnded(await runLine(command.line, place));
       const matches = outputMatches(command.expected, found);
       commands.push(matches ? command : { ...command, expected: found });
       if (!matches) problems.push(describe(path, command, found));
     }
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(place, { recursive: true, force: true });
   }
   if (script.commands.length === 0) return [`${path}: has no line beginning with "$ "`];
   if (!update) return problems;
