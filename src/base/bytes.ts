@@ -29,6 +29,14 @@ export function joinHalves(high: number, low: number): number {
   return high > 0x1fffff ? SATURATED : high * 0x1_0000_0000 + low;
 }
 
+/** Both parts in an array of their own. */
+export function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
+}
+
 export class ByteReader {
   readonly #view: DataView;
   readonly #bytes: Uint8Array;

@@ -1,6 +1,7 @@
 /**
  * Looking at the first bytes of an input without losing them.
  */
+import { joined } from "../base/bytes.ts";
 
 /**
  * The first bytes of an input, fewer than asked for only where the input is shorter, and the input from its
@@ -21,14 +22,6 @@ export function peek(chunks: Iterable<Uint8Array>, count: number): Peeked {
     head = joined(head, next.value);
   }
   return { head, all: rejoin(head, iterator) };
-}
-
-/** Both parts in an array of their own. */
-export function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(first.length + second.length);
-  all.set(first);
-  all.set(second, first.length);
-  return all;
 }
 
 function* rejoin(head: Uint8Array, iterator: Iterator<Uint8Array>): Generator<Uint8Array> {

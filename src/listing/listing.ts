@@ -17,24 +17,25 @@
  * Read first: any-line.ts (what a line means), then usual-line.ts (the same for nearly all lines, fast).
  */
 import { assert } from "../base/assert.ts";
+import { joined } from "../base/bytes.ts";
 import { FlowColumns } from "../table/columns.ts";
 import type { Oddities } from "../table/oddities.ts";
 import type { FlowReading } from "../table/source.ts";
 import { Status, TEXT_STATUS } from "../table/status.ts";
+import { type Compression, compressionOf, MAGIC_BYTES, unpacked } from "../unpack/unpack.ts";
 import { AnyLine } from "./any-line.ts";
-import { joined, peek } from "./chunks.ts";
+import { peek } from "./chunks.ts";
 import type { Decoder } from "./decoder.ts";
 import { FormatClues, formatText, type ListingFormat } from "./format.ts";
 import type { LineStyle } from "./kernel-line.ts";
 import { LineDecoder } from "./lines.ts";
-import type { ListingError } from "./listing-error.ts";
-import { type Compression, compressionOf, MAGIC_BYTES, unpacked } from "./packed.ts";
+import { ListingError } from "./listing-error.ts";
 import { refusalOf } from "./refusal.ts";
 import { UsualLine } from "./usual-line.ts";
 import { XmlDecoder } from "./xml.ts";
 
 export { csvHeader, flowToCsv } from "./csv.ts";
-export type { Compression } from "./packed.ts";
+export type { Compression } from "../unpack/unpack.ts";
 export type { ListingFormat } from "./format.ts";
 export { flowToJson, type FlowJson } from "./json.ts";
 export { flowToJsonText } from "./json-text.ts";
@@ -152,12 +153,19 @@ class ListingReading implements Listing {
 
   async *#readAsync(bytes: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): AsyncGenerator<FlowColumns> {
     const chunks = unpacked(bytes, {
-      origin: this.#options.origin,
       onCompression: (compression) => (this.compression = compression),
-      onBroken: () => (this.oddities.truncatedInput = 1),
+      onBroken: (error, hasOutput) => {
+        if (!hasOutput) throw this.#refusePacked(error);
+        this.oddities.truncatedInput = 1;
+      },
     });
     for await (const chunk of chunks) yield* this.#take(chunk);
     yield* this.#finish();
+  }
+
+  #refusePacked(cause: Error): ListingError {
+    const found = `packed data that cannot be unpacked (${cause.message})`;
+    return new ListingError("compressed-broken", this.#options.origin, found, "copy the file again", cause);
   }
 
   /** Decodes a chunk; hands the batch out each time it is full. */

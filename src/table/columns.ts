@@ -15,6 +15,7 @@
  * flow.ts).
  */
 import { ADDRESS_WORDS } from "./address.ts";
+import { ColumnMemory, columnMemoryBytes } from "./column-memory.ts";
 
 /** Bits of `has`: which optional fields a row carries. */
 export const Has = {
@@ -79,16 +80,9 @@ export interface Rare {
 /** Bytes of a row, in all columns together, and how many columns there are. */
 const ROW_BYTES = 185;
 const COLUMNS = 33;
-/** Columns are laid a cache line off the powers of two, so that a row of all of them stays in the cache. */
-const LINE_BYTES = 64;
-
 /** Bytes of memory that columns of so many rows lie in. */
 export function columnBytes(capacity: number): number {
-  return ROW_BYTES * capacity + COLUMNS * 2 * LINE_BYTES;
-}
-
-function columnRoom(bytes: number): number {
-  return (Math.ceil(bytes / LINE_BYTES) + 1) * LINE_BYTES;
+  return columnMemoryBytes(capacity, ROW_BYTES, COLUMNS);
 }
 
 export class FlowColumns {
@@ -152,49 +146,40 @@ export class FlowColumns {
     this.capacity = capacity;
     this.knownStatus = knownStatus;
     const words = capacity * ADDRESS_WORDS;
-    let free = 0;
-    const lay = <Column>(
-      column: new (memory: ArrayBufferLike, at: number, length: number) => Column,
-      bytes: number,
-      length: number,
-    ): Column => {
-      const at = free;
-      free += columnRoom(bytes * length);
-      return new column(memory, at, length);
-    };
-    this.has = lay(Uint32Array, 4, capacity);
-    this.family = lay(Uint8Array, 1, capacity);
-    this.protocol = lay(Uint8Array, 1, capacity);
-    this.originalSource = lay(Uint32Array, 4, words);
-    this.originalDestination = lay(Uint32Array, 4, words);
-    this.replySource = lay(Uint32Array, 4, words);
-    this.replyDestination = lay(Uint32Array, 4, words);
-    this.originalSourceDiscriminator = lay(Uint16Array, 2, capacity);
-    this.originalDestinationDiscriminator = lay(Uint16Array, 2, capacity);
-    this.replySourceDiscriminator = lay(Uint16Array, 2, capacity);
-    this.replyDestinationDiscriminator = lay(Uint16Array, 2, capacity);
-    this.timeoutSeconds = lay(Uint32Array, 4, capacity);
-    this.state = lay(Uint8Array, 1, capacity);
-    this.status = lay(Uint32Array, 4, capacity);
-    this.originalPackets = lay(Float64Array, 8, capacity);
-    this.originalBytes = lay(Float64Array, 8, capacity);
-    this.replyPackets = lay(Float64Array, 8, capacity);
-    this.replyBytes = lay(Float64Array, 8, capacity);
-    this.mark = lay(Uint32Array, 4, capacity);
-    this.secmark = lay(Uint32Array, 4, capacity);
-    this.zone = lay(Uint16Array, 2, capacity);
-    this.originalZone = lay(Uint16Array, 2, capacity);
-    this.replyZone = lay(Uint16Array, 2, capacity);
-    this.use = lay(Uint32Array, 4, capacity);
-    this.id = lay(Uint32Array, 4, capacity);
-    this.startedAtMs = lay(Float64Array, 8, capacity);
-    this.stoppedAtMs = lay(Float64Array, 8, capacity);
-    this.ageSeconds = lay(Float64Array, 8, capacity);
-    this.originalVtag = lay(Uint32Array, 4, capacity);
-    this.replyVtag = lay(Uint32Array, 4, capacity);
-    this.tcpInfo = lay(Uint32Array, 4, capacity);
-    this.greTimeoutSeconds = lay(Uint32Array, 4, capacity);
-    this.greStreamTimeoutSeconds = lay(Uint32Array, 4, capacity);
+    const columns = new ColumnMemory(memory);
+    this.has = columns.lay(Uint32Array, 4, capacity);
+    this.family = columns.lay(Uint8Array, 1, capacity);
+    this.protocol = columns.lay(Uint8Array, 1, capacity);
+    this.originalSource = columns.lay(Uint32Array, 4, words);
+    this.originalDestination = columns.lay(Uint32Array, 4, words);
+    this.replySource = columns.lay(Uint32Array, 4, words);
+    this.replyDestination = columns.lay(Uint32Array, 4, words);
+    this.originalSourceDiscriminator = columns.lay(Uint16Array, 2, capacity);
+    this.originalDestinationDiscriminator = columns.lay(Uint16Array, 2, capacity);
+    this.replySourceDiscriminator = columns.lay(Uint16Array, 2, capacity);
+    this.replyDestinationDiscriminator = columns.lay(Uint16Array, 2, capacity);
+    this.timeoutSeconds = columns.lay(Uint32Array, 4, capacity);
+    this.state = columns.lay(Uint8Array, 1, capacity);
+    this.status = columns.lay(Uint32Array, 4, capacity);
+    this.originalPackets = columns.lay(Float64Array, 8, capacity);
+    this.originalBytes = columns.lay(Float64Array, 8, capacity);
+    this.replyPackets = columns.lay(Float64Array, 8, capacity);
+    this.replyBytes = columns.lay(Float64Array, 8, capacity);
+    this.mark = columns.lay(Uint32Array, 4, capacity);
+    this.secmark = columns.lay(Uint32Array, 4, capacity);
+    this.zone = columns.lay(Uint16Array, 2, capacity);
+    this.originalZone = columns.lay(Uint16Array, 2, capacity);
+    this.replyZone = columns.lay(Uint16Array, 2, capacity);
+    this.use = columns.lay(Uint32Array, 4, capacity);
+    this.id = columns.lay(Uint32Array, 4, capacity);
+    this.startedAtMs = columns.lay(Float64Array, 8, capacity);
+    this.stoppedAtMs = columns.lay(Float64Array, 8, capacity);
+    this.ageSeconds = columns.lay(Float64Array, 8, capacity);
+    this.originalVtag = columns.lay(Uint32Array, 4, capacity);
+    this.replyVtag = columns.lay(Uint32Array, 4, capacity);
+    this.tcpInfo = columns.lay(Uint32Array, 4, capacity);
+    this.greTimeoutSeconds = columns.lay(Uint32Array, 4, capacity);
+    this.greStreamTimeoutSeconds = columns.lay(Uint32Array, 4, capacity);
   }
 
   /** Empties the batch for the next reading. Rows keep their old words until they are written again. */

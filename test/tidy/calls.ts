@@ -63,11 +63,11 @@ const BANS: readonly Ban[] = [
     good: "const bytes = new ArrayBuffer(8);",
   },
   {
-    // Two files of listing wait for the next piece of a stream; what they do with it is pure.
+    // The door of listing waits for the next piece of a stream; what it does with it is pure.
     name: "waiting in the pure middle",
     pattern: /\b(async|await)\b/g,
-    instead: "table, listing, census and plan are pure; wait in the shell and pass the result",
-    allowedIn: /^src\/(?!table\/|listing\/|census\/|plan\/)|^src\/listing\/(listing|packed)\.ts$/,
+    instead: "table, listing, packet, model, census and plan are pure; wait in the shell and pass the result",
+    allowedIn: /^src\/(?!table\/|listing\/|packet\/|model\/|census\/|plan\/)|^src\/listing\/listing\.ts$/,
     bad: "await flows();",
     good: "const awaited = 1;",
   },

@@ -9,8 +9,9 @@ import type { Project, ProjectFile, Rule } from "./project.ts";
 const MAY_IMPORT: Readonly<Record<string, readonly string[] | "all">> = {
   base: [],
   table: ["base"],
+  unpack: ["base"],
   packet: ["base", "table"],
-  listing: ["base", "table"],
+  listing: ["base", "table", "unpack"],
   kernel: ["base", "table"],
   model: ["base", "table", "packet"],
   census: ["base", "table"],

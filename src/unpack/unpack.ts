@@ -1,12 +1,12 @@
 /**
- * gzip and zstd, unpacked as a stream in constant memory. What comes before the place where the data is
- * broken or cut off is used; when that is nothing at all, it is an error.
+ * The door of src/unpack: gzip and zstd, unpacked as a stream in constant memory, recognised by content. What
+ * comes before the place where the data is broken or cut off is given; what to make of the rest is the
+ * caller's choice.
  *
- * Besides the door, only this file waits: node:zlib has no stream that does not.
+ * It waits, which the readers of the bytes do not: node:zlib has no stream that does not.
  */
 import type { Transform, TransformOptions } from "node:stream";
-import { joined } from "./chunks.ts";
-import { ListingError } from "./listing-error.ts";
+import { joined } from "../base/bytes.ts";
 
 export type Compression = "gzip" | "zstd";
 
@@ -18,11 +18,12 @@ const PACKED_BYTES = 16_384;
 
 /** What the reader of unpacked bytes wants to know besides them. */
 export interface PackedNotes {
-  /** Where the bytes come from, for the error. */
-  origin: string;
   onCompression(compression: Compression): void;
-  /** The data was broken or ended too early; what came before it was given. */
-  onBroken(): void;
+  /**
+   * The data was broken or ended too early. What came before it was given; `hasOutput` is false when that was
+   * not one byte. It may throw, and the loop over the bytes then does.
+   */
+  onBroken(error: Error, hasOutput: boolean): void;
 }
 
 /** How an input that begins with `head` is packed; undefined when it is not. */
@@ -32,10 +33,7 @@ export function compressionOf(head: Uint8Array): Compression | undefined {
   return undefined;
 }
 
-/**
- * The bytes themselves, or what is packed in them.
- * @throws {ListingError} `compressed-broken` when not one byte could be unpacked.
- */
+/** The bytes themselves, or what is packed in them. Errors of `bytes` pass through. */
 export async function* unpacked(
   bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   notes: PackedNotes,
@@ -60,12 +58,7 @@ export async function* unpacked(
   } finally {
     unpacker?.close();
   }
-  if (unpacker?.broken === undefined) return;
-  if (!unpacker.hasOutput) {
-    const found = `packed data that cannot be unpacked (${unpacker.broken.message})`;
-    throw new ListingError("compressed-broken", notes.origin, found, "copy the file again", unpacker.broken);
-  }
-  notes.onBroken();
+  if (unpacker?.broken !== undefined) notes.onBroken(unpacker.broken, unpacker.hasOutput);
 }
 
 /** Opens what unpacks an input that begins with `head`. node:zlib is loaded here: few readings need it. */
