@@ -24,6 +24,8 @@ export interface CommandPage {
   operands: readonly string[];
   /** Words an operand takes: a closed list, or the fields of a filter. */
   operandChoices: readonly string[];
+  /** The operand is a file. */
+  takesFile: boolean;
   options: readonly OptionPage[];
   topics: readonly Topic[];
 }
@@ -41,6 +43,7 @@ export function commandPages(): CommandPage[] {
       command.name() === "list"
         ? [...Object.keys(filterFields), "and", "or", "not"]
         : command.registeredArguments.flatMap((operand) => operand.argChoices ?? []),
+    takesFile: command.registeredArguments.some((operand) => operand.name() === "capture"),
     options: [
       ...command.options.map(({ flags, long, short, argChoices, description }) => ({
         flags,

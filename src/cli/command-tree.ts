@@ -21,10 +21,14 @@ import {
   readPointer,
   readSeconds,
   readThreshold,
+  REPLAY_HELPERS,
+  REPLAY_KERNELS,
+  type ReplayOptions,
   type Shell,
   SHELLS,
   SORT_KEYS,
 } from "./options.ts";
+import { readScenario, readSettingChange, readUntil } from "./replay-settings.ts";
 import { commandTopics, generalTopics, type Topic } from "./topics.ts";
 import { UsageError } from "./usage-error.ts";
 import { HEADROOM_VERSION } from "./version.ts";
@@ -35,6 +39,7 @@ export type Selection =
   | { command: "explain"; options: ExplainOptions }
   | { command: "list"; options: ListOptions; filter: string }
   | { command: "defaults"; options: DefaultsOptions }
+  | { command: "replay"; options: ReplayOptions; capture?: string }
   | { command: "completion"; shell: Shell }
   | { command: "help"; topic?: string; form: "text" | "manual" | "schema" }
   /** Help or the version was asked for by an option: this is it. */
@@ -42,6 +47,7 @@ export type Selection =
 
 /** Commander's names of options whose values carry a unit. */
 const renamed: Readonly<Record<string, string>> = {
+  for: "forSeconds",
   interval: "intervalSeconds",
   memory: "memoryBytes",
   pointer: "pointerBytes",
@@ -104,6 +110,7 @@ const adders: ReadonlyMap<string, (program: Command, select: Select) => void> = 
   ["explain", addExplain],
   ["list", addList],
   ["defaults", addDefaults],
+  ["replay", addReplay],
   ["completion", addCompletion],
   ["help", addHelp],
 ]);
@@ -231,6 +238,89 @@ function addDefaults(program: Command, select: Select): void {
     );
 }
 
+function addReplay(program: Command, select: Select): void {
+  const command = program
+    .command("replay")
+    .description("say what the tracker would have done with captured packets under given settings")
+    .argument("[capture]", "a file of tcpdump (pcap, pcapng; gzip, zstd), - for standard input");
+  addReplayOutput(addSettingOptions(command));
+  addLiveOptions(addHostOptions(command, "settings of a saved host; / is this one"))
+    .addOption(
+      new Option("--top <n>", "rows of each ranking (default: 5)").argParser((text) =>
+        readCount("--top", text),
+      ),
+    )
+    .addOption(
+      new Option("--seed <n>", "draws of the model, such as chain limits, begin with this").argParser(
+        (text) => readCount("--seed", text, 0),
+      ),
+    )
+    .action((capture: string | undefined, options: Options) =>
+      select({
+        command: "replay",
+        options: withUnits(options) as ReplayOptions,
+        ...(capture === undefined ? {} : { capture }),
+      }),
+    );
+}
+
+function addSettingOptions(command: Command): Command {
+  return command
+    .addOption(
+      severalOption("--set <key=value>", "a setting, by its sysctl name; KEY=VALUE@TIME for later", (text) =>
+        readSettingChange("--set", text),
+      ),
+    )
+    .addOption(
+      severalOption("--compare <settings>", "side by side with others: a list of settings", (text) =>
+        readScenario("--compare", text),
+      ),
+    )
+    .addOption(choiceOption("--kernel <generation>", "whose rules apply (default: 6.18)", REPLAY_KERNELS))
+    .addOption(
+      severalOption("--helper <name>", "follow this protocol's expected flows", helperOf, REPLAY_HELPERS),
+    )
+    .option("--zone-by-vlan", "a zone for each VLAN, as where rules put them there")
+    .addOption(
+      new Option("--until <time>", "run the clock on to these epoch seconds, or +10m").argParser((text) =>
+        readUntil("--until", text),
+      ),
+    );
+}
+
+function helperOf(text: string): (typeof REPLAY_HELPERS)[number] {
+  return readChoice("--helper", text, REPLAY_HELPERS);
+}
+
+function addReplayOutput(command: Command): Command {
+  return command
+    .option("--table <file>", "write what is left, as /proc/net/nf_conntrack; - for standard output")
+    .option("--verdicts <file>", "write a line for each packet: number, ct state, drop");
+}
+
+function addLiveOptions(command: Command): Command {
+  return command
+    .addOption(new Option("--live <interface>", "packets of this interface, as they pass (root)"))
+    .option("--netns <name|pid>", "the interface is in this network namespace")
+    .addOption(
+      new Option("--for <duration>", "end by itself; otherwise ^C ends it").argParser((text) =>
+        readSeconds("--for", text),
+      ),
+    );
+}
+
+/** An option that may be given more than once; all its values count. */
+function severalOption(
+  flags: string,
+  about: string,
+  read: (text: string) => unknown,
+  choices: readonly string[] = [],
+): Option {
+  const option = new Option(flags, about);
+  if (choices.length > 0) option.argChoices = [...choices];
+  return option.argParser((text, before: readonly unknown[] | undefined) => [...(before ?? []), read(text)]);
+}
+
 function addCompletion(program: Command, select: Select): void {
   const shell = new Argument("<shell>", "the shell").choices(SHELLS);
   program
@@ -257,10 +347,13 @@ function helpForm({ man, schema }: Options): "text" | "manual" | "schema" {
   return schema === true ? "schema" : "text";
 }
 
-function addHostOptions(command: Command): Command {
+function addHostOptions(
+  command: Command,
+  aboutRoot = "a directory that stands in for /: a saved host",
+): Command {
   return command
     .option("--json", "machine output: one object (list: one a line)")
-    .option("--root <dir>", "a directory that stands in for /: a saved host")
+    .option("--root <dir>", aboutRoot)
     .addOption(choiceOption("--color <when>", "colour", COLOUR_MODES));
 }
 

@@ -29,6 +29,11 @@ const completions: readonly [string, readonly string[]][] = [
   ["headroom explain --source net", ["netlink"]],
   ["headroom completion f", ["fish"]],
   ["headroom help de", ["defaults"]],
+  ["headroom rep", ["replay"]],
+  ["headroom replay --kernel 6.1", ["6.1", "6.12", "6.18"]],
+  ["headroom replay --set nf_conntrack_ma", ["nf_conntrack_max="]],
+  ["headroom replay /proc/self/statu", ["/proc/self/status"]],
+  ["headroom replay --zo", ["--zone-by-vlan"]],
   ["headroom list desti", ["destination", "destination-port", "destination-key"]],
 ];
 for (const [line, words] of completions) {

@@ -4,6 +4,7 @@
  */
 import { type CommandPage, commandPages, type OptionPage } from "./command-pages.ts";
 import type { Shell } from "./options.ts";
+import { SETTING_KEYS, settingOf } from "../table/settings.ts";
 import { SOURCE_WORDS } from "./flow-source.ts";
 
 /** The script that `headroom completion SHELL` prints. */
@@ -22,7 +23,7 @@ export function completionScript(shell: Shell): string {
 /** What completes an option's value. */
 type Value =
   | { kind: "words"; words: readonly string[] }
-  | { kind: "directory" | "namespace" | "source" | "free" };
+  | { kind: "directory" | "file" | "namespace" | "source" | "setting" | "interface" | "free" };
 
 function valueOf(option: OptionPage): Value | undefined {
   if (option.choices.length > 0) return { kind: "words", words: option.choices };
@@ -31,6 +32,12 @@ function valueOf(option: OptionPage): Value | undefined {
       return undefined;
     case "dir":
       return { kind: "directory" };
+    case "file":
+      return { kind: "file" };
+    case "key=value":
+      return { kind: "setting" };
+    case "interface":
+      return { kind: "interface" };
     case "source":
       return { kind: "source" };
     case "name|pid":
@@ -49,6 +56,10 @@ function wordsOf(page: CommandPage, pages: readonly CommandPage[]): string[] {
 }
 
 const NAMESPACES = "$(ls /run/netns 2>/dev/null)";
+const INTERFACES = "$(ls /sys/class/net 2>/dev/null)";
+
+/** What `--set` completes: settings that can be set, up to their value. */
+const SETTING_WORDS = SETTING_KEYS.filter((key) => settingOf(key).readOnly !== true).map((key) => `${key}=`);
 
 function bashScript(pages: readonly CommandPage[]): string {
   const names = pages.map(({ name }) => name).join(" ");
@@ -76,6 +87,15 @@ ${pages.map((page) => `    ${page.name}) words="${wordsOf(page, pages).join(" ")
   esac
   if ((COMP_CWORD == 1)); then words="${names} --version $words"; fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+  case "$command" in
+    ${pages
+      .filter(({ takesFile }) => takesFile)
+      .map(({ name }) => name)
+      .join("|")}) [[ $current == -* ]] || {
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    } ;;
+  esac
 }
 complete -F _headroom headroom
 `;
@@ -88,10 +108,16 @@ function bashValue(value: Value): string {
       return reply(`-W "${value.words.join(" ")}"`);
     case "directory":
       return `compopt -o filenames; ${reply("-d")}`;
+    case "file":
+      return `compopt -o filenames; ${reply("-f")}`;
     case "source":
       return `compopt -o filenames; ${reply(`-f -W "${SOURCE_WORDS.join(" ")}"`)}`;
     case "namespace":
       return reply(`-W "${NAMESPACES}"`);
+    case "interface":
+      return reply(`-W "${INTERFACES}"`);
+    case "setting":
+      return `compopt -o nospace; ${reply(`-W "${SETTING_WORDS.join(" ")}"`)}`;
     case "free":
       return ":";
   }
@@ -146,6 +172,12 @@ function zshAction(value: Value): string {
       return `(${value.words.join(" ")})`;
     case "directory":
       return "_files -/";
+    case "file":
+      return "_files";
+    case "interface":
+      return '(${(f)"$(ls /sys/class/net 2>/dev/null)"})';
+    case "setting":
+      return `(${SETTING_WORDS.join(" ")})`;
     case "source":
       return `_alternative "words:source:(${SOURCE_WORDS.join(" ")})" "files:file:_files"`;
     case "namespace":
@@ -158,6 +190,7 @@ function zshAction(value: Value): string {
 function zshOperand(page: CommandPage, pages: readonly CommandPage[]): string[] {
   if (page.name === "help")
     return [`        ${single(`1:command:(${pages.map(({ name }) => name).join(" ")})`)}`];
+  if (page.takesFile) return [`        ${single("1:capture:_files")}`];
   if (page.operandChoices.length > 0)
     return [`        ${single(`*:word:(${page.operandChoices.join(" ")})`)}`];
   return [];
@@ -177,6 +210,7 @@ function fishScript(pages: readonly CommandPage[]): string {
     for (const option of page.options)
       lines.push(`complete -c headroom -n ${single(when)} ${fishOption(option)}`);
     const operands = page.name === "help" ? names : page.operandChoices.join(" ");
+    if (page.takesFile) lines.push(`complete -c headroom -n ${single(here)} -F`);
     if (operands !== "") lines.push(`complete -c headroom -n ${single(here)} -a ${single(operands)}`);
   }
   return `${lines.join("\n")}\n`;
@@ -195,6 +229,12 @@ function fishValue(value: Value): string {
       return `-x -a ${single(value.words.join(" "))}`;
     case "directory":
       return "-x -a '(__fish_complete_directories)'";
+    case "file":
+      return "-r -F";
+    case "interface":
+      return "-x -a '(command ls /sys/class/net 2>/dev/null)'";
+    case "setting":
+      return `-x -a ${single(SETTING_WORDS.join(" "))}`;
     case "source":
       return `-r -F -a ${single(SOURCE_WORDS.join(" "))}`;
     case "namespace":

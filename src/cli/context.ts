@@ -7,7 +7,8 @@ import { type ColourMode, decideColour, decideUnicode, type Look } from "./look.
 import type { Terminal } from "./terminal.ts";
 
 /** What commands use of the door of src/kernel; tests give their own. */
-export type KernelDoor = Pick<typeof kernelDoor, "openHost" | "openBytes">;
+export type KernelDoor = Pick<typeof kernelDoor, "openHost" | "openBytes"> &
+  Partial<Pick<typeof kernelDoor, "openPacketSocket">>;
 
 export interface Deps {
   clock: Clock;
@@ -15,6 +16,8 @@ export interface Deps {
   kernel(): Promise<KernelDoor>;
   /** The program's own file, for a thread that helps to read; absent where there shall be none. */
   program?: string;
+  /** Standard input as a stream that ends when the signal says so; undefined when it is a file. */
+  standardInput?: (signal: AbortSignal) => AsyncIterable<Uint8Array> | undefined;
   /** Keys the tables of a census: strangers choose the addresses that are hashed there. A 32-bit number. */
   seed?: number;
 }

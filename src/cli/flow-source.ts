@@ -10,6 +10,7 @@ import type { Listing } from "../listing/listing.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Context } from "./context.ts";
 import type { FlowOptions } from "./options.ts";
+import { shellWord } from "./plain-text.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Words `--source` takes besides paths. */
@@ -145,9 +146,4 @@ function sameOptionsText({ root, source, netns }: FlowOptions): string {
   if (source !== undefined && source !== "kernel") parts.push("--source", shellWord(source));
   if (netns !== undefined) parts.push("--netns", shellWord(netns));
   return parts.map((part) => ` ${part}`).join("");
-}
-
-/** `text` as one word of a shell. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

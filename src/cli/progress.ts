@@ -10,7 +10,7 @@ import { formatCount } from "./figures.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Longest the event loop stands still, milliseconds. */
-const TURN_MS = 50;
+export const TURN_MS = 50;
 /** What is over by then needs no progress. */
 const QUIET_MS = 1000;
 const REPAINT_MS = 200;
@@ -30,7 +30,8 @@ export async function* paced(
 ): AsyncGenerator<FlowColumns, void, undefined> {
   const { clock } = context.deps;
   const { signal } = options;
-  const progress = new Progress(context.terminal, clock, options.expectedFlows);
+  const progress = new Progress(context.terminal, clock);
+  const of = options.expectedFlows === undefined ? "" : ` of about ${formatCount(options.expectedFlows)}`;
   let turnedMs = clock.elapsedMs();
   let flows = 0;
   try {
@@ -40,10 +41,8 @@ export async function* paced(
       const nowMs = clock.elapsedMs();
       if (nowMs - turnedMs < TURN_MS) continue;
       turnedMs = nowMs;
-      progress.show(flows);
-      await new Promise<void>((resolve) => {
-        setImmediate(resolve);
-      });
+      progress.show(() => `${formatCount(flows)}${of} flows read`);
+      await turnOfTheLoop();
       if (signal?.aborted === true) return;
     }
   } finally {
@@ -51,28 +50,33 @@ export async function* paced(
   }
 }
 
+/** Lets the event loop turn once: what has happened meanwhile (a signal, a message) is heard. */
+export function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
 /** One line on standard error that repaints itself; nothing where standard error is no terminal. */
-class Progress {
+export class Progress {
   readonly #terminal: Terminal;
   readonly #clock: Clock;
-  readonly #expectedFlows: number | undefined;
   readonly #startedMs: number;
   #paintedMs = 0;
   #painted = false;
 
-  constructor(terminal: Terminal, clock: Clock, expectedFlows: number | undefined) {
+  constructor(terminal: Terminal, clock: Clock) {
     this.#terminal = terminal;
     this.#clock = clock;
-    this.#expectedFlows = expectedFlows;
     this.#startedMs = clock.elapsedMs();
   }
 
-  show(flows: number): void {
+  /** Paints what `text` says, when it is time to. */
+  show(text: () => string): void {
     const nowMs = this.#clock.elapsedMs();
     if (!this.#terminal.stderrIsTerminal || nowMs - this.#startedMs < QUIET_MS) return;
     if (this.#painted && nowMs - this.#paintedMs < REPAINT_MS) return;
-    const of = this.#expectedFlows === undefined ? "" : ` of about ${formatCount(this.#expectedFlows)}`;
-    this.#terminal.stderr.write(`\r${formatCount(flows)}${of} flows read\u001b[K`);
+    this.#terminal.stderr.write(`\r${text()}\u001b[K`);
     this.#paintedMs = nowMs;
     this.#painted = true;
   }

@@ -244,11 +244,137 @@ export const listSchema = z.strictObject({
   namespace: z.optional(z.string()),
 });
 
+const courseFigures = {
+  /** Packets that reached the tracker: whole datagrams. */
+  trackedPackets: whole,
+  flowsCreated: whole,
+  flowsAtEnd: whole,
+  peakFlows: whole,
+  /** Packets by why they were dropped; `earlyDrop` are flows that were evicted, `invalid` were let by. */
+  drops: z.strictObject({
+    tableFull: whole,
+    chainTooLong: whole,
+    clash: whole,
+    protocol: whole,
+    earlyDrop: whole,
+    invalid: whole,
+  }),
+  verdicts: z.strictObject({
+    none: whole,
+    new: whole,
+    established: whole,
+    related: whole,
+    invalid: whole,
+    untracked: whole,
+  }),
+  /** Flows that had to go for others, and those that ended by their timeout. */
+  evictedFlows: whole,
+  expiredFlows: whole,
+  settingsInForce: z.record(z.string(), z.int()),
+  settingsChanged: z.array(z.strictObject({ atMs: z.number(), key: z.string(), value: z.int() })),
+  /** Columns of equal length: a stretch of time each, with its most flows, drops and new flows. */
+  timeline: z.strictObject({
+    timeMs: z.array(z.number()),
+    flows: z.array(whole),
+    dropped: z.array(whole),
+    created: z.array(whole),
+  }),
+  endMs: z.number(),
+  limits: z.array(z.strictObject({ fromMs: z.number(), capacityFlows: whole })),
+  dropMoments: z.array(
+    z.strictObject({ fromMs: z.number(), toMs: z.number(), packets: whole, firstRecord: whole }),
+  ),
+  droppedFrom: z.optional(z.array(z.strictObject({ address: z.string(), packets: whole }))),
+  droppedTo: z.optional(z.array(z.strictObject({ protocol: z.string(), port: whole, packets: whole }))),
+  left: z.strictObject({
+    flows: whole,
+    byState: z.array(z.strictObject({ protocol: z.string(), state: z.optional(z.string()), flows: whole })),
+    topSources: addresses,
+    topServices: z.array(z.strictObject({ protocol: z.string(), port: whole, ...withError })),
+    /** Flows that the rankings go by, where these are not all. */
+    sampledFlows: z.optional(whole),
+  }),
+  /** Of the kernel's table at its peak, and how that is known. */
+  memoryBytes: whole,
+  memoryHow: z.string(),
+  modelMemoryBytes: whole,
+};
+
+const replayed = {
+  schema: z.literal("headroom/replay/v1"),
+  origin: z.string(),
+  kernel: z.string(),
+  helpers: z.array(z.string()),
+  interrupted: z.optional(z.literal(true)),
+  /** Records of the capture, whatever is in them. */
+  packets: whole,
+  capture: z.strictObject({
+    notIpRecords: whole,
+    unknownLinkTypeRecords: whole,
+    /** IP packets with a header that no router forwards. */
+    refusedPackets: z.strictObject({
+      header: whole,
+      headerChecksum: whole,
+      length: whole,
+      options: whole,
+      address: whole,
+    }),
+    fragments: whole,
+    datagramsWhole: whole,
+    datagramsLost: whole,
+    snappedPackets: whole,
+    badChecksumPackets: whole,
+    assumedLengthPackets: whole,
+    compression: z.optional(z.enum(["gzip", "zstd"])),
+    brokenPacking: z.optional(z.literal(true)),
+    firstMs: z.optional(z.number()),
+    lastMs: z.optional(z.number()),
+    /** Of live packets: those lost before they could be seen. */
+    lostPackets: z.optional(whole),
+    /** Of live packets: why no more came, where nobody asked for the end. */
+    endedBy: z.optional(z.string()),
+    format: z.optional(z.string()),
+    snappedRecords: z.optional(whole),
+    timelessRecords: z.optional(whole),
+    oddLengthRecords: z.optional(whole),
+    interfaces: z.optional(
+      z.array(
+        z.strictObject({
+          linkType: whole,
+          snapLengthBytes: z.optional(whole),
+          name: z.optional(z.string()),
+          records: whole,
+        }),
+      ),
+    ),
+    linkTypes: z.optional(z.array(z.strictObject({ linkType: whole, records: whole }))),
+    otherBlocks: z.optional(
+      z.array(z.strictObject({ type: z.optional(whole), name: z.string(), count: whole })),
+    ),
+    break: z.optional(
+      z.strictObject({ kind: z.enum(["cut-off", "damaged"]), offsetBytes: whole, reason: z.string() }),
+    ),
+  }),
+  seconds: count,
+  packetsPerSecond: whole,
+  threads: whole,
+};
+
+/** `headroom replay --json`. */
+export const replaySchema = z.strictObject({ ...replayed, ...courseFigures });
+
+/** `headroom replay --json` with `--compare`. */
+export const comparedSchema = z.strictObject({
+  ...replayed,
+  compared: z.array(z.strictObject({ settings: z.string(), ...courseFigures })),
+});
+
 const byCommand: Readonly<Record<string, z.ZodMiniType>> = {
   check: checkSchema,
   explain: z.union([explainSchema, namespacesSchema]),
   list: listSchema,
   defaults: defaultsSchema,
+  replay: z.union([replaySchema, comparedSchema]),
 };
 
 /** The JSON Schema (draft 2020-12) of what `COMMAND --json` prints; undefined where there is no `--json`. */

@@ -105,6 +105,35 @@ export const commandTopics: Readonly<Record<string, readonly Topic[]>> = {
       lines: ["keeps at most 100,000 flows in memory and prints the greatest of them"],
     },
   ],
+  replay: [
+    examples(
+      "headroom replay web.pcap             what would have happened by default",
+      "headroom replay web.pcap --set nf_conntrack_max=65536 --set udp_timeout=10s",
+      "headroom replay web.pcap --compare max=65536 --compare 'max=1M buckets=1M'",
+      "headroom replay web.pcap --table - | headroom explain --source -",
+      "tcpdump -w - | headroom replay -     until ^C",
+      "headroom replay --live eth0 --for 1m how large would the table be?",
+    ),
+    {
+      title: "Settings (--set, --compare)",
+      lines: [
+        "By any of its sysctl names; nf_conntrack_ may be left out:",
+        "  nf_conntrack_max=262144  tcp_timeout_established=12h  buckets=65536",
+        "KEY=VALUE@+30s is from 30 s after the first packet on, @1700000000 from then on.",
+        "What is not given is the kernel's default on a host of more than 4 GiB.",
+        "A --compare is a list with blanks or commas, and adds to --set.",
+      ],
+    },
+    {
+      title: "Verdicts (--verdicts)",
+      lines: [
+        "A line for each record of the capture, numbered from 1:",
+        "  <number> <new|established|related|invalid|untracked> [drop]",
+        "  <number> none    for what is not IP, or has a header no router forwards",
+        "A fragment has the verdict of its datagram.",
+      ],
+    },
+  ],
   defaults: [
     examples(
       "headroom defaults                    of this host",

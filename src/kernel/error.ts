@@ -27,6 +27,8 @@ export type KernelErrorCode =
   | "interrupted"
   /** The kernel did not answer in time. */
   | "timed-out"
+  /** The network interface is down, or was taken down or removed meanwhile. */
+  | "interface-down"
   /** Anything else a system call reported. */
   | "io"
   /** System calls cannot be made from this program here; procfs is the way left. */

@@ -27,9 +27,22 @@ export const SOL_SOCKET = 1;
 export const SO_RCVTIMEO = 20;
 export const SOL_NETLINK = 270;
 export const CLONE_NEWNET = 0x4000_0000;
+export const AF_INET = 2;
+export const AF_PACKET = 17;
+export const SOCK_DGRAM = 2;
+export const SO_ERROR = 4;
+export const SO_ATTACH_FILTER = 26;
+export const SOL_PACKET = 263;
+export const POLLIN = 1;
+export const POLLERR = 8;
+export const POLLHUP = 16;
 
 const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+/** Private, at the given address, of no file, and taking no memory until written. */
+const MAP_NOTHING_INSTEAD = 0x02 | 0x10 | 0x20 | 0x4000;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 /** Results are zero or positive, or a negative error number. */
 export interface SystemCalls {
@@ -44,6 +57,26 @@ export interface SystemCalls {
   close(fd: number): number;
   /** Moves the calling thread, which is JavaScript's, into the namespace behind `fd`. */
   setns(fd: number, type: number): number;
+  /** Reads an option into `value`. */
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
+  /** The three-argument form: a request with a structure that is read, written or both. */
+  ioctl(fd: number, request: number, structure: Uint8Array): number;
+  /** Waits, blocking the thread, for `events`; gives what happened (0: nothing in time, or a signal). */
+  poll(fd: number, events: number, timeoutMs: number): number;
+  /** Maps a file into memory, shared with the kernel. */
+  map(fd: number, lengthBytes: number): Mapping | number;
+  /** The address of a buffer, for structures that hold addresses; good as long as the buffer is held. */
+  addressOf(buffer: Uint8Array): bigint;
+}
+
+/** Memory that the kernel writes too. */
+export interface Mapping {
+  readonly bytes: Uint8Array;
+  /**
+   * Gives the memory back. The addresses are kept, as zeros: a view that somebody still holds must not be
+   * able to end the process.
+   */
+  unmap(): void;
 }
 
 const definitions = {
@@ -55,6 +88,10 @@ const definitions = {
   recv: { arguments: ["i32", "buffer", "u64", "i32"], return: "i32" },
   close: { arguments: ["i32"], return: "i32" },
   setns: { arguments: ["i32", "i32"], return: "i32" },
+  getsockopt: { arguments: ["i32", "i32", "i32", "buffer", "buffer"], return: "i32" },
+  ioctl: { arguments: ["i32", "u64", "buffer"], return: "i32" },
+  poll: { arguments: ["buffer", "u64", "i32"], return: "i32" },
+  mmap: { arguments: ["pointer", "u64", "i32", "i32", "i32", "i64"], return: "pointer" },
   getpid: { arguments: [], return: "i32" },
   __errno_location: { arguments: [], return: "pointer" },
 } as const;
@@ -110,6 +147,28 @@ function bindLibrary(): { calls: SystemCalls; getpid: () => number } {
     // Not repeated: Linux has closed the descriptor even when it reports an interruption.
     close: (fd) => checked(functions.close(fd)),
     setns: (fd, type) => checked(functions.setns(fd, type)),
+    getsockopt: (fd, level, name, value) =>
+      checked(functions.getsockopt(fd, level, name, value, Uint32Array.of(value.length))),
+    ioctl: (fd, request, structure) => checked(functions.ioctl(fd, BigInt(request), structure)),
+    poll: (fd, events, timeoutMs) => {
+      // struct pollfd: 0 descriptor i32, 4 events i16, 6 what happened i16.
+      const asked = Int16Array.of(fd & 0xffff, fd >> 16, events, 0);
+      const result = checked(functions.poll(new Uint8Array(asked.buffer), 1n, timeoutMs));
+      if (result === -constants.errno.EINTR) return 0;
+      return result < 0 ? result : (asked[3] as number);
+    },
+    map: (fd, lengthBytes) => {
+      const length = BigInt(lengthBytes);
+      const at = functions.mmap(0n, length, PROT_READ_WRITE, MAP_SHARED, fd, 0n);
+      if (at === MAP_FAILED) return -ffi.getInt32(errnoAt, 0);
+      // Not a Buffer, whose slice() is no copy.
+      const bytes = new Uint8Array(ffi.toArrayBuffer(at, lengthBytes, false));
+      const unmap = (): void => {
+        functions.mmap(at, length, PROT_READ_WRITE, MAP_NOTHING_INSTEAD, -1, 0n);
+      };
+      return { bytes, unmap };
+    },
+    addressOf: (buffer) => ffi.getRawPointer(buffer),
   };
   return { calls, getpid: functions.getpid };
 }

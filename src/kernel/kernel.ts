@@ -20,6 +20,8 @@ export { KernelError, type KernelErrorCode } from "./error.ts";
 export type { Flows, FlowSource, HostAccess } from "./host-access.ts";
 export { openBytes } from "./open-bytes.ts";
 export type { Owners, SocketOwner } from "./owners.ts";
+export { type PacketFacts, PacketRing, type PacketSink, type RingLosses } from "./packet-ring.ts";
+export { type CaptureOptions, openPacketSocket, type PacketSocket } from "./packet-socket.ts";
 
 export interface HostOptions {
   /** A directory that stands in for `/`, or holds a sosreport. Absent: the running host. */

@@ -10,6 +10,7 @@ import { isMainThread } from "node:worker_threads";
 import { assert } from "../base/assert.ts";
 import { errnoError, errnoName, fileError, KernelError } from "./error.ts";
 import { CLONE_NEWNET, systemCalls } from "./ffi.ts";
+import type { Files } from "./files.ts";
 
 /** Where `ip netns` and most container engines keep the names of namespaces. */
 export const NAMED_NAMESPACES = "/run/netns";
@@ -22,6 +23,22 @@ export type NamespaceTarget = { path: string } | { pid: number } | { fd: number 
 /** The file of a namespace that `ip netns` knows by `name`. */
 export function namedNamespace(name: string): NamespaceTarget {
   return { path: `${NAMED_NAMESPACES}/${name}` };
+}
+
+/**
+ * The namespace a person means: a name of `ip netns`, a process, or a path. Throws KernelError `not-found`.
+ */
+export function namedTarget(files: Files, text: string): NamespaceTarget {
+  if (text.includes("/")) return { path: text };
+  const path = `${NAMED_NAMESPACES}/${text}`;
+  if (files.has(path)) return { path };
+  if (/^\d{1,10}$/.test(text)) return { pid: Number(text) };
+  const names = files.list(NAMED_NAMESPACES);
+  const known = names.length === 0 ? "no namespace has a name here" : `there are ${names.join(", ")}`;
+  throw new KernelError(
+    "not-found",
+    `Cannot enter network namespace ${text}: ${known}; a process number or a path does as well`,
+  );
 }
 
 /**

@@ -22,7 +22,7 @@ import { readJournal } from "./journal.ts";
 import { scanKernelLog } from "./kernel-log.ts";
 import { readKmsg } from "./kmsg.ts";
 import { readLocalAddresses } from "./local-addresses.ts";
-import { insideNamespace, NAMED_NAMESPACES, type NamespaceTarget } from "./namespace-enter.ts";
+import { insideNamespace, namedTarget, type NamespaceTarget } from "./namespace-enter.ts";
 import { ownInode, readNamespaces } from "./namespaces.ts";
 import type { WireSink } from "./netlink-socket.ts";
 import { wireLines } from "./netlink-text.ts";
@@ -58,7 +58,7 @@ export class RunningHost implements HostAccess {
     this.#clock = options.clock;
     this.#files = new Files(undefined, options.debug);
     this.#watched = options.debug === undefined ? {} : { sink: wireLines(options.debug) };
-    this.#target = options.namespace === undefined ? undefined : targetOf(this.#files, options.namespace);
+    this.#target = options.namespace === undefined ? undefined : namedTarget(this.#files, options.namespace);
     // Going in once says at once whether all that follows can work.
     this.#inside(() => undefined);
   }
@@ -339,22 +339,6 @@ function readSockets(
     }
   }
   return readSocketFiles("/proc/self/net");
-}
-
-/**
- * The namespace a person means: a name of `ip netns`, a process, or a path. Throws KernelError `not-found`.
- */
-function targetOf(files: Files, text: string): NamespaceTarget {
-  if (text.includes("/")) return { path: text };
-  const path = `${NAMED_NAMESPACES}/${text}`;
-  if (files.has(path)) return { path };
-  if (/^\d{1,10}$/.test(text)) return { pid: Number(text) };
-  const names = files.list(NAMED_NAMESPACES);
-  const known = names.length === 0 ? "no namespace has a name here" : `there are ${names.join(", ")}`;
-  throw new KernelError(
-    "not-found",
-    `Cannot enter network namespace ${text}: ${known}; a process number or a path does as well`,
-  );
 }
 
 /** Which tracker this kernel has loaded, as far as the namespace shows. */

@@ -1,0 +1,3 @@
+import { conformanceTests, modelOfSample } from "./source-suite.ts";
+
+conformanceTests("the model", modelOfSample);
