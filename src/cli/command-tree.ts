@@ -281,6 +281,7 @@ function addSettingOptions(command: Command): Command {
       severalOption("--helper <name>", "follow this protocol's expected flows", helperOf, REPLAY_HELPERS),
     )
     .option("--zone-by-vlan", "a zone for each VLAN, as where rules put them there")
+    .option("--trust-checksums", "take all as right: the sender's card fills them in")
     .addOption(
       new Option("--until <time>", "run the clock on to these epoch seconds, or +10m").argParser((text) =>
         readUntil("--until", text),

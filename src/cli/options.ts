@@ -67,6 +67,7 @@ export interface ReplayOptions extends HostOptions {
   verdicts?: string;
   until?: CaptureInstant;
   zoneByVlan?: true;
+  trustChecksums?: true;
   /** An interface. */
   live?: string;
   netns?: string;

@@ -194,6 +194,7 @@ async function planOf(context: Context, options: ReplayOptions): Promise<Plan> {
         // A capture may be of the host itself, whose packets to itself are in its table, too.
         hasLocalTraffic: true,
         ...(specs.some(hasHelper) ? { payloadPorts: [FTP_PORT] } : {}),
+        ...(options.trustChecksums === true ? { trustsChecksums: true } : {}),
         ...(options.zoneByVlan === true ? { zones: { byVlan: everyVlan() } } : {}),
       },
       cuts: specs.flatMap(({ changes }) => changes.flatMap(({ at }) => (at === undefined ? [] : [at]))),
@@ -303,5 +304,6 @@ function sameCommandOf(options: ReplayOptions, path: string): string {
   for (const helper of options.helper ?? []) words.push("--helper", helper);
   if (options.root !== undefined) words.push("--root", shellWord(options.root));
   if (options.zoneByVlan === true) words.push("--zone-by-vlan");
+  if (options.trustChecksums === true) words.push("--trust-checksums");
   return words.join(" ");
 }

@@ -310,12 +310,14 @@ function hints({ capture: { counts, lostPackets } }: ReplayReport, course: Cours
   const { packets, verdicts, drops } = course;
   const many = (value: number): boolean => value > 0 && value >= packets * NOTABLE_SHARE;
   const sentences: string[] = [];
-  const isVerified = course.settings.nf_conntrack_checksum !== 0;
-  if (many(counts.badChecksums) && isVerified && verdicts.invalid > 0) {
+  const { headerChecksum } = counts.refused;
+  const isVerified = course.settings.nf_conntrack_checksum !== 0 && verdicts.invalid > 0;
+  const wrong = headerChecksum + (isVerified ? counts.badChecksums : 0);
+  if (many(wrong)) {
     sentences.push(
-      `${formatShare(counts.badChecksums / packets)} of the packets have a wrong checksum and are invalid ` +
-        "for it: a capture made on the sender, whose network card computes it later, looks like this. " +
-        "Try --set nf_conntrack_checksum=0.",
+      `${formatShare(wrong / (packets + headerChecksum))} of the packets have a wrong checksum: ` +
+        "the tracker calls them invalid, or, when it is the IPv4 header's, never sees them. A capture made " +
+        "on the sender, whose network card fills checksums in later, looks like this. Try --trust-checksums.",
     );
   } else if (many(verdicts.invalid)) {
     sentences.push(

@@ -189,6 +189,20 @@ function decodeAll(
 
 const ports = { udplite: true, dccp: true };
 
+test("wrong checksums that are trusted are counted, and nothing else", () => {
+  const header = changed(ipv4(17, payload), 8, 63);
+  const transport = ipv4(17, changed(payload, 6, 1));
+  const decoder = new PacketDecoder({ seed: 0, ports, trustsChecksums: true });
+  const columns = decodeAll(decoder, [header, transport, ipv4(17, payload)]);
+  assert.deepEqual(Array.from(columns.kind.subarray(0, 3)), [IP, IP, IP]);
+  assert.deepEqual(Array.from(columns.fault.subarray(0, 3)), [0, 0, 0]);
+  assert.equal(decoder.counts.badChecksums, 2);
+  assert.equal(decoder.counts.refused.headerChecksum, 0);
+  const strict = decodeAll(new PacketDecoder({ seed: 0, ports }), [header, transport]);
+  assert.deepEqual(Array.from(strict.kind.subarray(0, 2)), [REFUSED, IP]);
+  assert.equal(strict.fault[1], Fault.BAD_CHECKSUM);
+});
+
 test("counts say why packets were refused", () => {
   const decoder = new PacketDecoder({ seed: 0, ports });
   decodeAll(decoder, [...rows.filter(({ wire }) => wire === undefined).map(({ bytes }) => bytes), join("")]);

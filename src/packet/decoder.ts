@@ -45,6 +45,11 @@ export interface DecoderOptions {
   readonly payloadPorts?: readonly number[];
   readonly zones?: ZoneRules;
   /**
+   * Wrong checksums are counted and count for nothing, also those of IPv4 headers: for captures made where a
+   * network card fills them in later.
+   */
+  readonly trustsChecksums?: boolean;
+  /**
    * The capture is of a host, loopback and all, and not of what a router forwards: IPv6 packets from or to
    * ::1, which the kernel refuses from a wire, are let by. (It lets 127.0.0.1 by to the tracker in any case.)
    */
@@ -58,6 +63,7 @@ export class PacketDecoder implements RecordSink {
   readonly #keepsPayload: boolean;
   readonly #zones: ZoneTable;
   readonly #hasLocalTraffic: boolean;
+  readonly #trustsChecksums: boolean;
   readonly #sums = new ByteSums();
   readonly #link = new LinkLayer();
   readonly #walk = new ExtensionWalk();
@@ -77,6 +83,7 @@ export class PacketDecoder implements RecordSink {
     this.#keepsPayload = (options.payloadPorts ?? []).length > 0;
     this.#zones = new ZoneTable(options.zones ?? {});
     this.#hasLocalTraffic = options.hasLocalTraffic ?? false;
+    this.#trustsChecksums = options.trustsChecksums ?? false;
     this.#timeMs = -Infinity;
   }
 
@@ -180,7 +187,10 @@ export class PacketDecoder implements RecordSink {
     } else if (transport <= end) {
       let sum = halves(first) + halves(second) + halves(third) + halves(source) + halves(destination);
       if (headerBytes !== IPV4_HEADER_BYTES) sum += this.#sums.sum(bytes, ip + IPV4_HEADER_BYTES, transport);
-      if (foldSum(sum) !== RIGHT_SUM) return this.#refuse("headerChecksum");
+      if (foldSum(sum) !== RIGHT_SUM) {
+        if (!this.#trustsChecksums) return this.#refuse("headerChecksum");
+        this.counts.badChecksums += 1;
+      }
     }
     if (total < headerBytes || ip + total > wireEnd) return this.#refuse("length");
     const row = this.#row;
@@ -387,12 +397,13 @@ export class PacketDecoder implements RecordSink {
     const row = this.#row;
     const datagram = this.#datagram;
     columns.protocol[row] = datagram.protocol;
-    const fault = this.#transport.decode(columns, row, datagram);
-    columns.fault[row] = fault;
+    let fault = this.#transport.decode(columns, row, datagram);
     if (fault !== 0) {
       if ((fault & Fault.SNAPPED) !== 0) this.counts.snapped += 1;
       if ((fault & Fault.BAD_CHECKSUM) !== 0) this.counts.badChecksums += 1;
+      if (this.#trustsChecksums) fault &= ~Fault.BAD_CHECKSUM;
     }
+    columns.fault[row] = fault;
     const kind = datagram.family | (datagram.protocol << 8) | ((columns.zone[row] as number) << 16);
     const discriminators =
       (columns.sourceDiscriminator[row] as number) |
