@@ -27,7 +27,10 @@ const PACKETS_PER_MS = 1000;
 export function curvePoint(flows: number): CurvePoint | string {
   const file = fileURLToPath(import.meta.url);
   const args = ["--expose-gc", "--disable-warning=ExperimentalWarning", file, String(flows)];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
+  // As bin/headroom starts a replay.
+  const hugePages = Object.fromEntries([["GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"]]);
+  const env = { ...process.env, ...hugePages };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
   if (status === 0) return JSON.parse(stdout) as CurvePoint;
   return `the process ended with ${status}: ${stderr.trim().split("\n").at(-1) ?? ""}`;
 }

@@ -15,8 +15,9 @@ import { Flow, FLOW_WORDS, type FlowRows } from "./flow-rows.ts";
 
 /** Buckets that early drop looks at (4.7 and newer). */
 const EVICTION_RANGE = 8;
-/** Rows that `lookAhead` takes at most, and nodes of a chain it touches. */
-const AHEAD_MOST = 64;
+/** Packets whose flows are brought into the cache together. */
+export const AHEAD_ROWS = 32;
+/** Nodes of a chain that are looked at for it. */
 const AHEAD_LEVELS = 3;
 const TWO_32 = 0x1_0000_0000;
 /** Buckets of a group, and its logarithm. */
@@ -36,7 +37,7 @@ export class Chains {
   /** Told of a flow with the RELATED_TO mark before it goes. */
   onRelatedFlow: ((flow: number) => void) | undefined;
   /** Nodes on the way, and what keeps the touching from being left out as useless. */
-  readonly ahead = new Int32Array(AHEAD_MOST);
+  readonly ahead = new Int32Array(AHEAD_ROWS);
   touched = 0;
   #scale: number;
 

@@ -15,7 +15,7 @@ import { Fault, hashTuple, type PacketColumns, PacketKind } from "../packet/pack
 import { assert } from "../base/assert.ts";
 import { type Random, seededRandom } from "../base/random.ts";
 import { Answer } from "./answer.ts";
-import { Chains } from "./chains.ts";
+import { AHEAD_ROWS, Chains } from "./chains.ts";
 import { Collector } from "./collector.ts";
 import { DropCause, DropLog, type DropReport } from "./drops.ts";
 import { FlowMark } from "./flow-mark.ts";
@@ -60,8 +60,6 @@ export interface TrackerOptions {
 const DEFAULT_HZ = 250;
 /** Flows there is room for from the beginning; memory is taken as they come. */
 const RESERVED_FLOWS = 2 ** 18 + 2;
-/** Packets whose flows are brought into the cache together. */
-const AHEAD_ROWS = 64;
 
 export class Tracker {
   readonly settings: TrackerSettings;

@@ -160,7 +160,7 @@ function headerSum(packet: Uint8Array): Uint8Array {
 }
 
 const captures = fileURLToPath(new URL("../../../shared/captures/", import.meta.url));
-const skip = existsSync(captures) ? false : "the captures of others are not at hand";
+const skip = existsSync(captures) ? false : "skipped: no captures";
 
 /** Rows of a capture by kind, and how many of them have a wrong checksum. */
 function readRows(bytes: Uint8Array): { kinds: number[]; wrong: number; records: number } {
