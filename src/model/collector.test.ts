@@ -14,7 +14,7 @@ function first(tracker: Tracker): void {
   say(tracker, [{ ...query, first: 1, atMs: 0 }]);
 }
 
-test("a lone flow of a second is counted for 35.8 s (4.5)", () => {
+test("a lone flow of a second is counted for 35.8 s", () => {
   const tracker = new Tracker({ settings: { nf_conntrack_udp_timeout: 1, nf_conntrack_generic_timeout: 1 } });
   // Passes: a second after the beginning, and a minute less a jiffy after that.
   say(tracker, [{ ...query, protocol: 50, first: 0, second: 0, atMs: 0 }]);
@@ -26,7 +26,7 @@ test("a lone flow of a second is counted for 35.8 s (4.5)", () => {
   assert.equal(tracker.occupancyFlows, 0);
 });
 
-test("many short flows bring the next pass nearer: the average of what is left (4.5)", () => {
+test("many short flows bring the next pass nearer: the average of what is left", () => {
   const tracker = new Tracker({ settings: { nf_conntrack_udp_timeout: 4 } });
   first(tracker);
   const many = Array.from({ length: 2000 }, (_, index) => ({ ...query, first: index, atMs: 500 }));
@@ -38,7 +38,7 @@ test("many short flows bring the next pass nearer: the average of what is left (
   assert.equal(tracker.occupancyFlows, 0);
 });
 
-test("after 257 expired flows the pass rests for a jiffy (4.5)", () => {
+test("after 257 expired flows the pass rests for a jiffy", () => {
   const settings = { nf_conntrack_udp_timeout: 1, nf_conntrack_buckets: 4096 };
   const tracker = new Tracker({ settings });
   first(tracker);
@@ -59,7 +59,7 @@ const lagRows: readonly [Generation, number, number][] = [
 ];
 
 for (const [generation, countedUntil, goneBy] of lagRows) {
-  test(`${generation} counts a flow that expired early until ${goneBy} ms at most (4.5)`, () => {
+  test(`${generation} counts a flow that expired early until ${goneBy} ms at most`, () => {
     const tracker = new Tracker({ generation, settings: { nf_conntrack_udp_timeout: 2 } });
     first(tracker);
     wait(tracker, countedUntil);

@@ -64,7 +64,7 @@ for (const [limit, left] of [
   [200, 189],
   [350, 284],
 ] as const) {
-  test(`the next pass after a drop cuts a table of ${limit} to ${left} (4.4)`, () => {
+  test(`the next pass after a drop cuts a table of ${limit} to ${left}`, () => {
     const tracker = new Tracker({ settings: { nf_conntrack_max: limit } });
     const verdicts = say(tracker, queries(limit + 100));
     assert.ok(verdicts.includes("new drop"));
@@ -75,7 +75,7 @@ for (const [limit, left] of [
   });
 }
 
-test("the pass takes flows that close and leaves those that are connected (4.4)", () => {
+test("the pass takes flows that close and leaves those that are connected", () => {
   const syn = (port: number): Packet => ({ first: port, second: 80, sequence: 100 });
   const packets = Array.from({ length: 100 }, (_, index) => {
     const first = syn(1000 + index);
@@ -93,7 +93,7 @@ test("the pass takes flows that close and leaves those that are connected (4.4)"
   assert.equal(states.length, 94);
 });
 
-test("early drop misses as often as the formula says (4.3)", () => {
+test("early drop misses as often as the formula says", () => {
   const tracker = new Tracker({ settings: { nf_conntrack_max: 100, nf_conntrack_buckets: 2048 } });
   say(tracker, queries(100));
   let tried = 0;
@@ -111,7 +111,7 @@ test("early drop misses as often as the formula says (4.3)", () => {
   assert.ok(Math.abs(missed / tried - predicted) < 0.04, `${missed} of ${tried}, predicted ${predicted}`);
 });
 
-test("chains that are too long refuse new flows in silence (4.6)", () => {
+test("chains that are too long refuse new flows in silence", () => {
   const settings = { nf_conntrack_max: 0, nf_conntrack_buckets: 512 };
   const tracker = new Tracker({ settings });
   say(tracker, queries(11_500));

@@ -49,7 +49,7 @@ const udpRows: readonly [string, readonly Packet[], number, boolean][] = [
 ];
 
 for (const [name, packets, timeoutSeconds, isAssured] of udpRows) {
-  test(`UDP (kernel-facts 6), ${name}`, () => {
+  test(`UDP, ${name}`, () => {
     const tracker = new Tracker();
     say(tracker, packets);
     const flow = only(tracker);
