@@ -3,7 +3,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
 import { type RingShare, RingUser } from "./batch-ring.ts";
 import { plainError, type PlainError } from "./packets-thread.ts";
-import { Course, type CourseSpec } from "./replay-course.ts";
+import { Course, type CourseSpec, reportsOf } from "./replay-course.ts";
 import type { CourseReport } from "./replay-report.ts";
 import type { CaptureInstant } from "./replay-settings.ts";
 
@@ -36,12 +36,7 @@ async function trackFrom({ ring, user, specs, until }: CoursesShare, port: Messa
       for (const course of courses) course.feed(batch);
       batches.release();
     }
-    const reports: CourseReport[] = [];
-    for (const course of courses) {
-      if (until !== undefined) course.runOn(until);
-      reports.push(await course.report());
-    }
-    say({ reports });
+    say({ reports: await reportsOf(courses, until) });
   } catch (error) {
     say({ error: plainError(error) });
   }

@@ -2,7 +2,7 @@
  * `headroom replay`: captured packets through the model of the tracker, under settings of one's own, under
  * several at once, or under those of a saved host.
  */
-import { type Generation, GENERATIONS, SettingError, Tracker } from "../model/model.ts";
+import { FTP_PORT, type Generation, GENERATIONS, SettingError, Tracker } from "../model/model.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 import { SETTING_KEYS, type SettingKey, type Settings } from "../table/settings.ts";
 import { type Context, print, printJson, warn } from "./context.ts";
@@ -30,7 +30,6 @@ const SHOWN_ROWS = 5;
 const COUNTED_ROWS = 20;
 /** The same seed gives the same table, so this is no random number. */
 const SEED = 1;
-const FTP_PORT = 21;
 const VLANS = 4096;
 
 export async function runReplay(

@@ -183,6 +183,16 @@ export class Course {
   }
 }
 
+/** What is to be said of each course, in order; with `until`, once its clock has run on to that instant. */
+export async function reportsOf(courses: readonly Course[], until?: CaptureInstant): Promise<CourseReport[]> {
+  const reports: CourseReport[] = [];
+  for (const course of courses) {
+    if (until !== undefined) course.runOn(until);
+    reports.push(await course.report());
+  }
+  return reports;
+}
+
 function momentOf({
   fromMs,
   toMs,

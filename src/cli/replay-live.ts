@@ -12,7 +12,7 @@ import { liveLines } from "./live-text.ts";
 import type { BatchOptions, ReadCapture } from "./packet-batches.ts";
 import type { PacketsMessage, PacketsShare } from "./packets-thread.ts";
 import { Progress, TURN_MS, turnOfTheLoop } from "./progress.ts";
-import { Course, type CourseSpec } from "./replay-course.ts";
+import { Course, type CourseSpec, reportsOf } from "./replay-course.ts";
 import { readOf, type Run, type RunRequest, startThread } from "./replay-run.ts";
 import { READ_PACKETS_WORD } from "./thread-word.ts";
 import { UsageError } from "./usage-error.ts";
@@ -108,9 +108,7 @@ class LiveRun {
     }
     const read = await reading;
     this.#goOn();
-    const reports = [];
-    for (const course of this.#courses) reports.push(await course.report());
-    return { read, reports, first, threads: 2 };
+    return { read, reports: await reportsOf(this.#courses), first, threads: 2 };
   }
 
   /** Tracks what has come, for not longer than a turn. */

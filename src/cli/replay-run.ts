@@ -16,7 +16,7 @@ import { formatCount } from "./figures.ts";
 import { type BatchOptions, BatchSink, type ReadCapture, readPackets } from "./packet-batches.ts";
 import { type PacketsMessage, type PacketsShare, ThreadError } from "./packets-thread.ts";
 import { Progress, TURN_MS, turnOfTheLoop } from "./progress.ts";
-import { Course, type CourseSpec } from "./replay-course.ts";
+import { Course, type CourseSpec, reportsOf } from "./replay-course.ts";
 import type { CourseReport } from "./replay-report.ts";
 import type { CaptureInstant } from "./replay-settings.ts";
 import { READ_PACKETS_WORD, TRACK_PACKETS_WORD } from "./thread-word.ts";
@@ -127,18 +127,6 @@ async function bytesOf(
   const { deps } = context;
   const stream = path === "-" ? deps.standardInput?.(signal) : undefined;
   return stream ?? (await deps.kernel()).openBytes(path);
-}
-
-async function reportsOf(
-  courses: readonly Course[],
-  until: CaptureInstant | undefined,
-): Promise<CourseReport[]> {
-  const reports: CourseReport[] = [];
-  for (const course of courses) {
-    if (until !== undefined) course.runOn(until);
-    reports.push(await course.report());
-  }
-  return reports;
 }
 
 /** One reader, this thread, and others that track. */

@@ -14,7 +14,8 @@ import { Flow, FLOW_WORDS, type FlowRows } from "./flow-rows.ts";
 import { FtpCommand, Line } from "./ftp-command.ts";
 import type { KernelRules } from "./generation.ts";
 
-const CONTROL_PORT = 21;
+/** Where FTP servers listen: connections to it get the helper (RFC 959). */
+export const FTP_PORT = 21;
 const TIMEOUT_SECONDS = 300;
 /** One data connection is expected at a time; the next command replaces it. */
 const EXPECTED_MOST = 1;
@@ -23,7 +24,7 @@ const NEWLINE = 0x0a;
 
 /** Whether a flow is one the helper is for. */
 export function isFtpControl(protocol: number, destinationPort: number): boolean {
-  return protocol === TCP && destinationPort === CONTROL_PORT;
+  return protocol === TCP && destinationPort === FTP_PORT;
 }
 
 /** Sequence numbers behind a newline, by direction. */

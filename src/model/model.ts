@@ -12,6 +12,7 @@
  * Read first: tracker.ts (the way of a packet), flow-rows.ts (a flow in words), chains.ts (the hash table),
  * collector.ts (when expired flows go), generation.ts (what differs between kernels).
  */
+export { FTP_PORT } from "./ftp.ts";
 export { Tracker, type HelperName, type TrackerOptions } from "./tracker.ts";
 export { SettingError, type SettingErrorCode } from "./tracker-settings.ts";
 export { type TrackerTally } from "./tracker-tally.ts";

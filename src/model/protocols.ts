@@ -99,7 +99,6 @@ export function flowPacket(
   rows: FlowRows,
   flow: number,
   direction: number,
-  isNew: boolean,
   batch: PacketColumns,
   row: number,
   now: number,
@@ -107,7 +106,7 @@ export function flowPacket(
 ): number {
   const protocol = batch.protocol[row] as number;
   if (protocol === TCP) {
-    return tcpPacket(rows, flow, direction, isNew, batch, row, now, settings.tcp, settings.rules);
+    return tcpPacket(rows, flow, direction, batch, row, now, settings.tcp, settings.rules);
   }
   if (protocol === UDP) return udpPacket(rows, flow, now, settings);
   return rarePacket(rows, flow, direction, batch, row, settings);

@@ -66,7 +66,6 @@ export function tcpPacket(
   rows: FlowRows,
   flow: number,
   direction: number,
-  _isNew: boolean,
   batch: PacketColumns,
   row: number,
   nowJiffies: number,

@@ -215,7 +215,7 @@ export class Tracker {
     const { words } = this.#rows;
     const status = words[at + Flow.STATUS] as number;
     const now = this.#now | 0;
-    const answer = flowPacket(this.#rows, flow, direction, false, batch, row, now, settings);
+    const answer = flowPacket(this.#rows, flow, direction, batch, row, now, settings);
     if (answer >= 0) {
       words[at + Flow.EXPIRES] = (now + answer) | 0;
       if ((status & FlowMark.COUNTED) !== 0) this.#count(batch, row, flow, direction);
@@ -254,7 +254,7 @@ export class Tracker {
     if (isBroken(batch, row, settings)) {
       answer = brokenAnswer(batch, row, settings);
     } else if (beginFlow(rows, flow, batch, row, settings)) {
-      answer = flowPacket(rows, flow, 0, true, batch, row, now, settings);
+      answer = flowPacket(rows, flow, 0, batch, row, now, settings);
     }
     if (answer < 0 && answer !== Answer.ACCEPT) {
       chains.drop(flow);

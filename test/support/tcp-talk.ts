@@ -65,7 +65,7 @@ export class TcpTalk {
   send(from: Side, segment: Segment | string): string {
     laySegment(this.#batch, typeof segment === "string" ? parseSegment(segment) : segment);
     if (this.flow === 0) return this.#begin(from);
-    const answer = this.#ask(from, false);
+    const answer = this.#ask(from);
     if (answer === Answer.INVALID) return "invalid";
     if (answer === Answer.REOPEN) {
       this.#remove();
@@ -136,10 +136,10 @@ export class TcpTalk {
     return this.flow * FLOW_WORDS;
   }
 
-  #ask(from: Side, isNew: boolean): number {
+  #ask(from: Side): number {
     const direction = from === this.#original ? 0 : 1;
     const { rows, flow, nowJiffies } = this;
-    return tcpPacket(rows, flow, direction, isNew, this.#batch, 0, nowJiffies, this.#settings, this.#rules);
+    return tcpPacket(rows, flow, direction, this.#batch, 0, nowJiffies, this.#settings, this.#rules);
   }
 
   #begin(from: Side): string {
@@ -147,7 +147,7 @@ export class TcpTalk {
     this.status = Status.CONFIRMED;
     this.#original = from;
     const answer = tcpNew(this.rows, this.flow, this.#batch, 0, this.#settings)
-      ? this.#ask(from, true)
+      ? this.#ask(from)
       : Answer.INVALID;
     if (answer < 0) {
       this.#remove();
