@@ -70,7 +70,11 @@ async function run(selection: Selection, context: Context): Promise<ExitCode> {
     case "defaults":
       return (await import("./defaults-command.ts")).runDefaults(context, selection.options);
     case "replay":
-      return (await import("./replay-command.ts")).runReplay(context, selection.options, selection.capture);
+      return (await import("./replay/replay-command.ts")).runReplay(
+        context,
+        selection.options,
+        selection.capture,
+      );
     case "completion": {
       const { completionScript } = await import("./completion.ts");
       context.terminal.stdout.write(completionScript(selection.shell));

@@ -8,7 +8,6 @@ import { Argument, Command, CommanderError, Option } from "commander";
 import {
   CHECK_FORMATS,
   type CheckOptions,
-  COLOUR_MODES,
   type DefaultsOptions,
   type ExplainOptions,
   LIST_FORMATS,
@@ -21,14 +20,12 @@ import {
   readPointer,
   readSeconds,
   readThreshold,
-  REPLAY_HELPERS,
-  REPLAY_KERNELS,
-  type ReplayOptions,
   type Shell,
   SHELLS,
   SORT_KEYS,
 } from "./options.ts";
-import { readScenario, readSettingChange, readUntil } from "./replay-settings.ts";
+import { addFlowOptions, addHostOptions, choiceOption, type Options, withUnits } from "./command-options.ts";
+import { addReplay, type ReplaySelection } from "./replay/replay-line.ts";
 import { commandTopics, generalTopics, type Topic } from "./topics.ts";
 import { UsageError } from "./usage-error.ts";
 import { HEADROOM_VERSION } from "./version.ts";
@@ -39,21 +36,11 @@ export type Selection =
   | { command: "explain"; options: ExplainOptions }
   | { command: "list"; options: ListOptions; filter: string }
   | { command: "defaults"; options: DefaultsOptions }
-  | { command: "replay"; options: ReplayOptions; capture?: string }
+  | ReplaySelection
   | { command: "completion"; shell: Shell }
   | { command: "help"; topic?: string; form: "text" | "manual" | "schema" }
   /** Help or the version was asked for by an option: this is it. */
   | { command: "print"; text: string };
-
-/** Commander's names of options whose values carry a unit. */
-const renamed: Readonly<Record<string, string>> = {
-  for: "forSeconds",
-  interval: "intervalSeconds",
-  memory: "memoryBytes",
-  pointer: "pointerBytes",
-};
-
-type Options = Record<string, unknown>;
 
 /**
  * Reads the command line (without `node` and the program). A line that begins with an option is one for
@@ -238,90 +225,6 @@ function addDefaults(program: Command, select: Select): void {
     );
 }
 
-function addReplay(program: Command, select: Select): void {
-  const command = program
-    .command("replay")
-    .description("say what the tracker would have done with captured packets under given settings")
-    .argument("[capture]", "a file of tcpdump (pcap, pcapng; gzip, zstd), - for standard input");
-  addReplayOutput(addSettingOptions(command));
-  addLiveOptions(addHostOptions(command, "settings of a saved host; / is this one"))
-    .addOption(
-      new Option("--top <n>", "rows of each ranking (default: 5)").argParser((text) =>
-        readCount("--top", text),
-      ),
-    )
-    .addOption(
-      new Option("--seed <n>", "draws of the model, such as chain limits, begin with this").argParser(
-        (text) => readCount("--seed", text, 0),
-      ),
-    )
-    .action((capture: string | undefined, options: Options) =>
-      select({
-        command: "replay",
-        options: withUnits(options) as ReplayOptions,
-        ...(capture === undefined ? {} : { capture }),
-      }),
-    );
-}
-
-function addSettingOptions(command: Command): Command {
-  return command
-    .addOption(
-      severalOption("--set <key=value>", "a setting, by its sysctl name; KEY=VALUE@TIME for later", (text) =>
-        readSettingChange("--set", text),
-      ),
-    )
-    .addOption(
-      severalOption("--compare <settings>", "side by side with others: a list of settings", (text) =>
-        readScenario("--compare", text),
-      ),
-    )
-    .addOption(choiceOption("--kernel <generation>", "whose rules apply (default: 6.18)", REPLAY_KERNELS))
-    .addOption(
-      severalOption("--helper <name>", "follow this protocol's expected flows", helperOf, REPLAY_HELPERS),
-    )
-    .option("--zone-by-vlan", "a zone for each VLAN, as where rules put them there")
-    .option("--trust-checksums", "take all as right: the sender's card fills them in")
-    .addOption(
-      new Option("--until <time>", "run the clock on to these epoch seconds, or +10m").argParser((text) =>
-        readUntil("--until", text),
-      ),
-    );
-}
-
-function helperOf(text: string): (typeof REPLAY_HELPERS)[number] {
-  return readChoice("--helper", text, REPLAY_HELPERS);
-}
-
-function addReplayOutput(command: Command): Command {
-  return command
-    .option("--table <file>", "write what is left, as /proc/net/nf_conntrack; - for standard output")
-    .option("--verdicts <file>", "write a line for each packet: number, ct state, drop");
-}
-
-function addLiveOptions(command: Command): Command {
-  return command
-    .addOption(new Option("--live <interface>", "packets of this interface, as they pass (root)"))
-    .option("--netns <name|pid>", "the interface is in this network namespace")
-    .addOption(
-      new Option("--for <duration>", "end by itself; otherwise ^C ends it").argParser((text) =>
-        readSeconds("--for", text),
-      ),
-    );
-}
-
-/** An option that may be given more than once; all its values count. */
-function severalOption(
-  flags: string,
-  about: string,
-  read: (text: string) => unknown,
-  choices: readonly string[] = [],
-): Option {
-  const option = new Option(flags, about);
-  if (choices.length > 0) option.argChoices = [...choices];
-  return option.argParser((text, before: readonly unknown[] | undefined) => [...(before ?? []), read(text)]);
-}
-
 function addCompletion(program: Command, select: Select): void {
   const shell = new Argument("<shell>", "the shell").choices(SHELLS);
   program
@@ -346,38 +249,4 @@ function addHelp(program: Command, select: Select): void {
 function helpForm({ man, schema }: Options): "text" | "manual" | "schema" {
   if (man === true) return "manual";
   return schema === true ? "schema" : "text";
-}
-
-function addHostOptions(
-  command: Command,
-  aboutRoot = "a directory that stands in for /: a saved host",
-): Command {
-  return command
-    .option("--json", "machine output: one object (list: one a line)")
-    .option("--root <dir>", aboutRoot)
-    .addOption(choiceOption("--color <when>", "colour", COLOUR_MODES));
-}
-
-function addFlowOptions(command: Command): Command {
-  return command
-    .option("--source <source>", "where flows come from (default: kernel); see headroom --help")
-    .addOption(new Option("--netns <name|pid>", "look at this network namespace").conflicts("allNetns"))
-    .option("--all-netns", "look at all network namespaces")
-    .addOption(
-      new Option("--sample <n>", "read only about this many flows; figures then carry their error").argParser(
-        (text) => readCount("--sample", text, 100),
-      ),
-    );
-}
-
-/** An option with a closed list of words; completion offers them. */
-function choiceOption(flags: string, about: string, choices: readonly string[]): Option {
-  const long = /--[a-z-]+/.exec(flags)?.[0] ?? flags;
-  const option = new Option(flags, about);
-  option.argChoices = [...choices];
-  return option.argParser((text) => readChoice(long, text, choices));
-}
-
-function withUnits(options: Options): unknown {
-  return Object.fromEntries(Object.entries(options).map(([name, value]) => [renamed[name] ?? name, value]));
 }

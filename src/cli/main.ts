@@ -11,8 +11,8 @@ import { READ_PACKETS_WORD, THREAD_WORD, TRACK_PACKETS_WORD } from "./thread-wor
 
 const [program = "", ...words] = process.argv.slice(1);
 
-if (words[0] === READ_PACKETS_WORD) await (await import("./packets-thread.ts")).readPacketsInThread();
-else if (words[0] === TRACK_PACKETS_WORD) await (await import("./courses-thread.ts")).trackInThread();
+if (words[0] === READ_PACKETS_WORD) await (await import("./replay/packets-thread.ts")).readPacketsInThread();
+else if (words[0] === TRACK_PACKETS_WORD) await (await import("./replay/courses-thread.ts")).trackInThread();
 else if (words[1] === THREAD_WORD) await (await import("./listing-thread.ts")).readInThread();
 else {
   process.exitCode = await main(words, processTerminal(process), {

@@ -9,7 +9,6 @@ import { parseDuration } from "../table/duration.ts";
 import { parseKernelRelease } from "../table/kernel-release.ts";
 import { parseMemory } from "./figures.ts";
 import type { ColourMode } from "./look.ts";
-import type { CaptureInstant, Scenario, SettingChange } from "./replay-settings.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Options of every command that looks at a host. */
@@ -56,33 +55,6 @@ export interface DefaultsOptions extends HostOptions {
   pointerBytes?: 4 | 8;
   hashsize?: number;
 }
-
-export interface ReplayOptions extends HostOptions {
-  set?: readonly SettingChange[];
-  compare?: readonly Scenario[];
-  kernel?: ReplayKernel;
-  helper?: readonly ReplayHelper[];
-  /** A file, or `-`. */
-  table?: string;
-  verdicts?: string;
-  until?: CaptureInstant;
-  zoneByVlan?: true;
-  trustChecksums?: true;
-  /** An interface. */
-  live?: string;
-  netns?: string;
-  forSeconds?: number;
-  seed?: number;
-  top?: number;
-}
-
-/** Kernels the model knows the rules of (model/generation.ts). */
-export const REPLAY_KERNELS = ["4.19", "5.10", "6.1", "6.12", "6.18", "7.3"] as const;
-export type ReplayKernel = (typeof REPLAY_KERNELS)[number];
-
-/** Helpers the model has. */
-export const REPLAY_HELPERS = ["ftp"] as const;
-export type ReplayHelper = (typeof REPLAY_HELPERS)[number];
 
 export const CHECK_FORMATS = ["text", "json", "nagios"] as const;
 export type CheckFormat = (typeof CHECK_FORMATS)[number];

@@ -1,5 +1,5 @@
 /** What replays found, made up for screens: a table that overflows, and one that does not. */
-import type { CaptureFigures, CourseReport, ReplayReport } from "../../src/cli/replay-report.ts";
+import type { CaptureFigures, CourseReport, ReplayReport } from "../../src/cli/replay/replay-report.ts";
 import { emptyCensus } from "./cli-samples.ts";
 
 const START_MS = 1_700_000_000_000;

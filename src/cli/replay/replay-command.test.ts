@@ -7,15 +7,15 @@ import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 
-import { captureFiles } from "../../test/support/capture-files.ts";
-import { FakeTerminal } from "../../test/support/terminal.ts";
-import { ManualClock } from "../base/clock.ts";
-import * as kernel from "../kernel/kernel.ts";
-import { main } from "./cli.ts";
-import { comparedSchema, replaySchema } from "./schemas.ts";
+import { captureFiles } from "../../../test/support/capture-files.ts";
+import { FakeTerminal } from "../../../test/support/terminal.ts";
+import { ManualClock } from "../../base/clock.ts";
+import * as kernel from "../../kernel/kernel.ts";
+import { main } from "../cli.ts";
+import { comparedSchema, replaySchema } from "../schemas.ts";
 
-const captures = fileURLToPath(new URL("../../test/fixtures/captures/", import.meta.url));
-const program = fileURLToPath(new URL("main.ts", import.meta.url));
+const captures = fileURLToPath(new URL("../../../test/fixtures/captures/", import.meta.url));
+const program = fileURLToPath(new URL("../main.ts", import.meta.url));
 const clock = new ManualClock(Date.UTC(2026, 10, 24));
 const deps = { clock, kernel: async () => kernel };
 

@@ -1,8 +1,8 @@
 /** Several ways to run one capture, side by side. Pure. */
-import type { Level } from "../table/finding.ts";
-import { formatCount, formatShare } from "./figures.ts";
-import { inLevel, type Look, tone } from "./look.ts";
-import { fit, padLeft, padRight, visible, wrap } from "./plain-text.ts";
+import type { Level } from "../../table/finding.ts";
+import { formatCount, formatShare } from "../figures.ts";
+import { inLevel, type Look, tone } from "../look.ts";
+import { fit, padLeft, padRight, visible, wrap } from "../plain-text.ts";
 import {
   type CourseReport,
   DROP_NAMES,

@@ -1,9 +1,9 @@
 /** The flows that a model has left, as lines of /proc/net/nf_conntrack of the kernel it stands for. */
-import { formatFlow, type LineStyle, unnamedProtocols } from "../listing/listing.ts";
-import type { Tracker } from "../model/model.ts";
-import { flowAt } from "../table/flow.ts";
-import { parseKernelRelease } from "../table/kernel-release.ts";
-import type { Sink } from "./terminal.ts";
+import { formatFlow, type LineStyle, unnamedProtocols } from "../../listing/listing.ts";
+import type { Tracker } from "../../model/model.ts";
+import { flowAt } from "../../table/flow.ts";
+import { parseKernelRelease } from "../../table/kernel-release.ts";
+import type { Sink } from "../terminal.ts";
 
 /** Characters gathered before they are written. */
 const ROOM_CHARACTERS = 32 * 1024;

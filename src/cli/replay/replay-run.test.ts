@@ -3,17 +3,17 @@ import { availableParallelism } from "node:os";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { FakeTerminal } from "../../test/support/terminal.ts";
-import { ManualClock, systemClock } from "../base/clock.ts";
-import * as kernel from "../kernel/kernel.ts";
-import { BATCH_ROWS } from "../packet/packet.ts";
-import { type Context, lookOf } from "./context.ts";
+import { FakeTerminal } from "../../../test/support/terminal.ts";
+import { ManualClock, systemClock } from "../../base/clock.ts";
+import * as kernel from "../../kernel/kernel.ts";
+import { BATCH_ROWS } from "../../packet/packet.ts";
+import { type Context, lookOf } from "../context.ts";
 import { type Run, runCapture, type RunRequest } from "./replay-run.ts";
 import { readScenario, settingsAtStart } from "./replay-settings.ts";
 import { VerdictWriter } from "./verdict-writer.ts";
 
-const program = fileURLToPath(new URL("main.ts", import.meta.url));
-const captures = fileURLToPath(new URL("../../test/fixtures/captures/", import.meta.url));
+const program = fileURLToPath(new URL("../main.ts", import.meta.url));
+const captures = fileURLToPath(new URL("../../../test/fixtures/captures/", import.meta.url));
 
 function contextOf(withThreads: boolean): Context {
   const terminal = new FakeTerminal();

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertGolden } from "../../test/support/golden.ts";
-import { calmCourse, fullCourse } from "../../test/support/replay-samples.ts";
+import { assertGolden } from "../../../test/support/golden.ts";
+import { calmCourse, fullCourse } from "../../../test/support/replay-samples.ts";
 import { type LiveCourse, liveLines, type LiveText } from "./live-text.ts";
-import type { Look } from "./look.ts";
-import { widthOf } from "./plain-text.ts";
+import type { Look } from "../look.ts";
+import { widthOf } from "../plain-text.ts";
 
 const look: Look = { columns: 80, colour: false, unicode: true };
 const one: LiveCourse = {

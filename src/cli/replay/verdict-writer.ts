@@ -3,9 +3,9 @@
  * of its datagram, which is known when its last fragment has come or is given up: lines behind it wait until
  * then, a byte each.
  */
-import type { PacketColumns } from "../packet/packet.ts";
-import { Verdict, verdictText } from "../model/model.ts";
-import type { Sink } from "./terminal.ts";
+import type { PacketColumns } from "../../packet/packet.ts";
+import { Verdict, verdictText } from "../../model/model.ts";
+import type { Sink } from "../terminal.ts";
 
 /** Bytes gathered before they are written. */
 const ROOM_BYTES = 64 * 1024;

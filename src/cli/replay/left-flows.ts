@@ -2,11 +2,11 @@
  * What is left in a table at the end: counted exactly by protocol and state; by address and service from its
  * beginning where it is large, which is a random sample, because buckets are in hash order.
  */
-import { type Census, CensusBuilder } from "../census/census.ts";
-import { type FlowColumns, Has } from "../table/columns.ts";
-import { protocolName } from "../table/protocol.ts";
-import type { FlowReading } from "../table/source.ts";
-import { stateName } from "../table/state.ts";
+import { type Census, CensusBuilder } from "../../census/census.ts";
+import { type FlowColumns, Has } from "../../table/columns.ts";
+import { protocolName } from "../../table/protocol.ts";
+import type { FlowReading } from "../../table/source.ts";
+import { stateName } from "../../table/state.ts";
 
 /** Flows whose addresses are counted: ranking all of a million takes longer than the replay. */
 const SAMPLE_FLOWS = 8192;

@@ -13,8 +13,8 @@ import {
   type DecoderOptions,
   type RecordFacts,
   type RecordSink,
-} from "../packet/packet.ts";
-import { type Compression, unpacked } from "../unpack/unpack.ts";
+} from "../../packet/packet.ts";
+import { type Compression, unpacked } from "../../unpack/unpack.ts";
 import { type CaptureInstant, instantMs } from "./replay-settings.ts";
 
 /** Uses a batch up; returns the one to fill next, or undefined when no more are wanted. */

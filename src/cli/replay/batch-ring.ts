@@ -4,7 +4,7 @@
  *
  * A slot is filled again when every user is done with it, so the slowest one sets the pace.
  */
-import { packetColumnBytes, PacketColumns } from "../packet/packet.ts";
+import { packetColumnBytes, PacketColumns } from "../../packet/packet.ts";
 
 /** Batches under way, of a millisecond each: for so long users may be slower or faster than the filler. */
 const RING_BATCHES = 8;

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { SETTING_KEYS, settingOf, sysctlNames } from "../table/settings.ts";
+import { SETTING_KEYS, settingOf, sysctlNames } from "../../table/settings.ts";
 import { instantMs, readScenario, readSettingChange, readUntil, settingsAtStart } from "./replay-settings.ts";
-import { UsageError } from "./usage-error.ts";
+import { UsageError } from "../usage-error.ts";
 
 const read: readonly [string, object][] = [
   ["nf_conntrack_max=65536", { key: "nf_conntrack_max", value: 65_536 }],

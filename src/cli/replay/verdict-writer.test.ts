@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 
-import { Verdict, verdictText } from "../model/model.ts";
-import { PacketColumns } from "../packet/packet.ts";
+import { Verdict, verdictText } from "../../model/model.ts";
+import { PacketColumns } from "../../packet/packet.ts";
 import { VerdictWriter } from "./verdict-writer.ts";
 
 /** One record: its verdict, and the datagram it is a fragment of. */

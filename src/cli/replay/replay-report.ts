@@ -2,11 +2,11 @@
  * What a replay found, as plain values that can cross from thread to thread: what was read of the capture,
  * and for each way it was run what the tracker made of it. Rendered by replay-text.ts, replay-json.ts.
  */
-import type { Census } from "../census/census.ts";
+import type { Census } from "../../census/census.ts";
 import type { LeftFlows } from "./left-flows.ts";
-import type { CaptureSummary, DecodeCounts } from "../packet/packet.ts";
-import type { Generation, TimelineColumns } from "../model/model.ts";
-import type { SettingKey, Settings } from "../table/settings.ts";
+import type { CaptureSummary, DecodeCounts } from "../../packet/packet.ts";
+import type { Generation, TimelineColumns } from "../../model/model.ts";
+import type { SettingKey, Settings } from "../../table/settings.ts";
 
 /** Why the tracker dropped packets, in the order of reports: names of machine output. */
 export const DROP_NAMES = ["tableFull", "chainTooLong", "clash", "protocol"] as const;

@@ -4,18 +4,18 @@
  */
 import type { Worker } from "node:worker_threads";
 
-import { assert } from "../base/assert.ts";
-import { BATCH_ROWS } from "../packet/packet.ts";
+import { assert } from "../../base/assert.ts";
+import { BATCH_ROWS } from "../../packet/packet.ts";
 import { makeRing, type RingShare, RingUser, stopRing } from "./batch-ring.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "../context.ts";
 import { liveLines } from "./live-text.ts";
 import type { BatchOptions, ReadCapture } from "./packet-batches.ts";
 import type { PacketsMessage, PacketsShare } from "./packets-thread.ts";
-import { Progress, TURN_MS, turnOfTheLoop } from "./progress.ts";
+import { Progress, TURN_MS, turnOfTheLoop } from "../progress.ts";
 import { Course, type CourseSpec, reportsOf } from "./replay-course.ts";
 import { readOf, type Run, type RunRequest, startThread } from "./replay-run.ts";
-import { READ_PACKETS_WORD } from "./thread-word.ts";
-import { UsageError } from "./usage-error.ts";
+import { READ_PACKETS_WORD } from "../thread-word.ts";
+import { UsageError } from "../usage-error.ts";
 
 export interface LiveRequest {
   interfaceName: string;

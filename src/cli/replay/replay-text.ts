@@ -2,13 +2,13 @@
  * What `headroom replay` prints: the verdict first, occupancy over time, when and whose packets were dropped,
  * what is left, the figures of the run, and what to type next. Pure.
  */
-import type { Level } from "../table/finding.ts";
-import { roughDuration } from "../table/duration.ts";
-import type { SettingKey } from "../table/settings.ts";
-import { type Block, layOut } from "./census-text.ts";
-import { countOf, formatBytes, formatCount, formatShare } from "./figures.ts";
-import { type Look, nextCommands, tone } from "./look.ts";
-import { fit, padLeft, padRight, visible, widthOf, wrap } from "./plain-text.ts";
+import type { Level } from "../../table/finding.ts";
+import { roughDuration } from "../../table/duration.ts";
+import type { SettingKey } from "../../table/settings.ts";
+import { type Block, layOut } from "../census-text.ts";
+import { countOf, formatBytes, formatCount, formatShare } from "../figures.ts";
+import { type Look, nextCommands, tone } from "../look.ts";
+import { fit, padLeft, padRight, visible, widthOf, wrap } from "../plain-text.ts";
 import { comparisonLines, leveledLines } from "./replay-compare-text.ts";
 import {
   type CaptureFigures,
@@ -21,9 +21,9 @@ import {
   refusedRecords,
   type ReplayReport,
 } from "./replay-report.ts";
-import { settingName, settingValueText } from "./replay-settings.ts";
-import { rowOf } from "./state-rows.ts";
-import { drawTimeline, instantText } from "./timeline-drawing.ts";
+import { settingName, settingValueText } from "../setting-words.ts";
+import { rowOf } from "../state-rows.ts";
+import { drawTimeline, instantText } from "../timeline-drawing.ts";
 
 export interface ReplayText extends ReplayReport {
   top: number;

@@ -1,10 +1,10 @@
 /** What `headroom replay --live` shows while it runs. Pure. */
-import type { TimelineColumns } from "../model/model.ts";
-import { roughDuration } from "../table/duration.ts";
-import { countOf, formatCount } from "./figures.ts";
-import { bar, inLevel, type Look, tone } from "./look.ts";
-import { fit, padLeft, padRight, visible, widthOf } from "./plain-text.ts";
-import { drawTimeline } from "./timeline-drawing.ts";
+import type { TimelineColumns } from "../../model/model.ts";
+import { roughDuration } from "../../table/duration.ts";
+import { countOf, formatCount } from "../figures.ts";
+import { bar, inLevel, type Look, tone } from "../look.ts";
+import { fit, padLeft, padRight, visible, widthOf } from "../plain-text.ts";
+import { drawTimeline } from "../timeline-drawing.ts";
 
 export interface LiveText {
   interfaceName: string;

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stripVTControlCharacters } from "node:util";
 
-import { assertGolden } from "../../test/support/golden.ts";
-import { calmCapture, calmCourse, calmReport, fullCourse } from "../../test/support/replay-samples.ts";
-import type { Look } from "./look.ts";
-import { widthOf } from "./plain-text.ts";
+import { assertGolden } from "../../../test/support/golden.ts";
+import { calmCapture, calmCourse, calmReport, fullCourse } from "../../../test/support/replay-samples.ts";
+import type { Look } from "../look.ts";
+import { widthOf } from "../plain-text.ts";
 import type { CourseReport, ReplayReport } from "./replay-report.ts";
 import { headline, renderReplay, type ReplayText, smallShare } from "./replay-text.ts";
 

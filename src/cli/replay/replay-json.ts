@@ -2,8 +2,8 @@
  * `headroom replay --json`: schema headroom/replay/v1. Figures of one run stand at the top; those that were
  * compared are a list. Names are fixed, see schemas.ts.
  */
-import { extensionBytesOf, tableMemory } from "../plan/plan.ts";
-import type { Census } from "../census/census.ts";
+import { extensionBytesOf, tableMemory } from "../../plan/plan.ts";
+import type { Census } from "../../census/census.ts";
 import {
   type CaptureFigures,
   type CourseReport,

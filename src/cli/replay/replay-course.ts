@@ -2,12 +2,18 @@
  * One way to run a capture: a tracker with its settings, and what is to be said of it in the end. The batches
  * may come from another thread, and several courses may use the same ones.
  */
-import { CensusBuilder } from "../census/census.ts";
-import { Tracker, Verdict, type Generation, type HelperName, type TimelineColumns } from "../model/model.ts";
-import { type PacketColumns, PacketKind } from "../packet/packet.ts";
-import { ADDRESS_WORDS } from "../table/address.ts";
-import { FlowColumns } from "../table/columns.ts";
-import type { SettingKey, Settings } from "../table/settings.ts";
+import { CensusBuilder } from "../../census/census.ts";
+import {
+  Tracker,
+  Verdict,
+  type Generation,
+  type HelperName,
+  type TimelineColumns,
+} from "../../model/model.ts";
+import { type PacketColumns, PacketKind } from "../../packet/packet.ts";
+import { ADDRESS_WORDS } from "../../table/address.ts";
+import { FlowColumns } from "../../table/columns.ts";
+import type { SettingKey, Settings } from "../../table/settings.ts";
 import { countLeft } from "./left-flows.ts";
 import type { CourseReport, DropMoment } from "./replay-report.ts";
 import { type CaptureInstant, instantMs, type SettingChange } from "./replay-settings.ts";

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { FlowColumns, Has } from "../table/columns.ts";
-import { TCP, UDP } from "../table/protocol.ts";
-import type { FlowReading } from "../table/source.ts";
-import { TcpState } from "../table/state.ts";
+import { FlowColumns, Has } from "../../table/columns.ts";
+import { TCP, UDP } from "../../table/protocol.ts";
+import type { FlowReading } from "../../table/source.ts";
+import { TcpState } from "../../table/state.ts";
 import { countLeft } from "./left-flows.ts";
 
 /** A table of so many flows: every third is UDP, all others TCP, from two addresses. */

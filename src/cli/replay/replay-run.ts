@@ -8,18 +8,18 @@ import { fstatSync, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 
-import { BATCH_ROWS, PacketColumns } from "../packet/packet.ts";
+import { BATCH_ROWS, PacketColumns } from "../../packet/packet.ts";
 import { makeRing, type RingShare, RingUser, stopRing } from "./batch-ring.ts";
-import type { Context } from "./context.ts";
+import type { Context } from "../context.ts";
 import type { CoursesMessage, CoursesShare } from "./courses-thread.ts";
-import { formatCount } from "./figures.ts";
+import { formatCount } from "../figures.ts";
 import { type BatchOptions, BatchSink, type ReadCapture, readPackets } from "./packet-batches.ts";
 import { type PacketsMessage, type PacketsShare, ThreadError } from "./packets-thread.ts";
-import { Progress, TURN_MS, turnOfTheLoop } from "./progress.ts";
+import { Progress, TURN_MS, turnOfTheLoop } from "../progress.ts";
 import { Course, type CourseSpec, reportsOf } from "./replay-course.ts";
 import type { CourseReport } from "./replay-report.ts";
 import type { CaptureInstant } from "./replay-settings.ts";
-import { READ_PACKETS_WORD, TRACK_PACKETS_WORD } from "./thread-word.ts";
+import { READ_PACKETS_WORD, TRACK_PACKETS_WORD } from "../thread-word.ts";
 
 /** A capture of so many bytes is worth the start of a thread. */
 const LARGE_BYTES = 8 * 1024 * 1024;

@@ -4,8 +4,8 @@
  */
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
-import { assert } from "../base/assert.ts";
-import { openBytes, PacketRing, type PacketSocket } from "../kernel/kernel.ts";
+import { assert } from "../../base/assert.ts";
+import { openBytes, PacketRing, type PacketSocket } from "../../kernel/kernel.ts";
 import { type BatchOptions, BatchSink, type ReadCapture, readPackets } from "./packet-batches.ts";
 import { RingFiller, type RingShare } from "./batch-ring.ts";
 

@@ -2,26 +2,26 @@
  * `headroom replay`: captured packets through the model of the tracker, under settings of one's own, under
  * several at once, or under those of a saved host.
  */
-import { FTP_PORT, type Generation, GENERATIONS, SettingError, Tracker } from "../model/model.ts";
-import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
-import { SETTING_KEYS, type SettingKey, type Settings } from "../table/settings.ts";
-import { type Context, print, printJson, warn } from "./context.ts";
-import { ExitCode } from "./exit-code.ts";
-import { countOf } from "./figures.ts";
-import { openOutput, type OutputFile } from "./output-file.ts";
-import type { ReplayOptions } from "./options.ts";
-import { shellWord, visible } from "./plain-text.ts";
+import { FTP_PORT, type Generation, GENERATIONS, SettingError, Tracker } from "../../model/model.ts";
+import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
+import { SETTING_KEYS, type SettingKey, type Settings } from "../../table/settings.ts";
+import { type Context, print, printJson, warn } from "../context.ts";
+import { ExitCode } from "../exit-code.ts";
+import { countOf } from "../figures.ts";
+import { openOutput, type OutputFile } from "../output-file.ts";
+import { shellWord, visible } from "../plain-text.ts";
 import type { BatchOptions } from "./packet-batches.ts";
 import type { CourseSpec } from "./replay-course.ts";
 import { replayToJson } from "./replay-json.ts";
+import type { ReplayOptions } from "./replay-line.ts";
 import type { ReplayReport } from "./replay-report.ts";
 import { type Run, runCapture, type RunRequest } from "./replay-run.ts";
 import { type SettingChange, settingsAtStart } from "./replay-settings.ts";
 import { renderReplay } from "./replay-text.ts";
 import { writeTable } from "./table-writer.ts";
-import { UsageError } from "./usage-error.ts";
+import { UsageError } from "../usage-error.ts";
 import { VerdictWriter } from "./verdict-writer.ts";
-import { BATCH_ROWS } from "../packet/packet.ts";
+import { BATCH_ROWS } from "../../packet/packet.ts";
 
 type TrackerSettings = Tracker["settings"];
 
