@@ -6,17 +6,23 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 
 const PACKAGES = [
+  "ansible-core",
   "conntrack",
   "curl",
   "hyperfine",
   "iproute2",
+  "iptables",
   "iputils-ping",
+  "kmod",
   "libxml2-utils",
   "mawk",
   "ncat",
+  "nfct",
   "nftables",
   "nginx-light",
   "procps",
+  "strace",
+  "systemd",
   "tcpdump",
   "tmux",
   "wrk",

@@ -28,9 +28,12 @@ import { Tags } from "./tags.ts";
 import { Talkers, type TopTally } from "./talkers.ts";
 import { TrafficTally } from "./traffic.ts";
 
+export { type ArrivalCount, type Arrivals, ArrivalsBuilder, type ObservationEnd } from "./arrivals.ts";
 export { compareCensus } from "./compare.ts";
+export { IdleAges, type RegimeAges } from "./idle-ages.ts";
 export { censusToJson } from "./json.ts";
 export type { Census } from "./shape.ts";
+export { SilentFlows, type SilentService } from "./silent-flows.ts";
 
 /** Rows of every top list. */
 const DEFAULT_TOP_ROWS = 20;

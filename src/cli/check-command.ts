@@ -18,6 +18,7 @@ import type { CheckOptions } from "./options.ts";
 import { isKernelError, refusal } from "./refusal.ts";
 import { subjectOf } from "./subject.ts";
 import { UsageError } from "./usage-error.ts";
+import { forecastOf } from "./verify/boot-files.ts";
 
 /** Flows that are enough to say what fills the table: an error of about a third of a percent of it. */
 const SAMPLE_FLOWS = 20_000;
@@ -77,6 +78,8 @@ async function gatherFacts(context: Context, place: Place, options: CheckOptions
   const kernelLog = access.kernelLog();
   const expectations = access.expectations();
   const namespaces = access.namespaces();
+  // A namespace has no boot of its own, and another one's values are not those of this host.
+  const boot = options.netns === undefined ? await forecastOf(access) : undefined;
   const taken = host.tracker === "none" ? { unseen: [] } : await censusOf(context, place, options, access);
   const live = host.root === undefined;
   const { intervalSeconds } = options;
@@ -91,6 +94,7 @@ async function gatherFacts(context: Context, place: Place, options: CheckOptions
     ...(expectations === undefined ? {} : { expectations }),
     ...(namespaces.length === 0 ? {} : { namespaces }),
     ...(taken.census === undefined ? {} : { census: taken.census }),
+    ...(boot === undefined ? {} : { boot }),
     unseen: [
       ...access.unseen,
       ...taken.unseen,

@@ -75,6 +75,34 @@ async function run(selection: Selection, context: Context): Promise<ExitCode> {
         selection.options,
         selection.capture,
       );
+    case "whatif":
+      return (await import("./whatif/whatif-command.ts")).runWhatif(context, selection.options);
+    case "plan":
+      return (await import("./plan/plan-command.ts")).runPlan(context, selection.options);
+    case "apply":
+      return (await import("./change/apply-command.ts")).runApply(context, selection.options);
+    case "confirm":
+      return (await import("./change/confirm-command.ts")).runConfirm(
+        context,
+        selection.options,
+        selection.id,
+      );
+    case "rollback":
+      return (await import("./change/rollback-command.ts")).runRollback(
+        context,
+        selection.options,
+        selection.id,
+      );
+    case "history":
+      return (await import("./change/history-command.ts")).runHistory(context, selection.options);
+    case "verify":
+      return (await import("./verify/verify-command.ts")).runVerify(context, selection.options);
+    case "reclaim":
+      return (await import("./reclaim/reclaim-command.ts")).runReclaim(
+        context,
+        selection.options,
+        selection.filter,
+      );
     case "completion": {
       const { completionScript } = await import("./completion.ts");
       context.terminal.stdout.write(completionScript(selection.shell));

@@ -8,6 +8,7 @@ import { COLOUR_MODES, readChoice, readCount } from "./options.ts";
 
 /** Commander's names of options whose values carry a unit. */
 const renamed: Readonly<Record<string, string>> = {
+  confirmWithin: "confirmWithinSeconds",
   for: "forSeconds",
   interval: "intervalSeconds",
   memory: "memoryBytes",

@@ -25,6 +25,20 @@ import {
   SORT_KEYS,
 } from "./options.ts";
 import { addFlowOptions, addHostOptions, choiceOption, type Options, withUnits } from "./command-options.ts";
+import { type WhatifSelection, addWhatif } from "./whatif/whatif-line.ts";
+import { type PlanSelection, addPlan } from "./plan/plan-line.ts";
+import {
+  type ApplySelection,
+  type ConfirmSelection,
+  type HistorySelection,
+  type RollbackSelection,
+  addApply,
+  addConfirm,
+  addHistory,
+  addRollback,
+} from "./change/change-line.ts";
+import { type VerifySelection, addVerify } from "./verify/verify-line.ts";
+import { type ReclaimSelection, addReclaim } from "./reclaim/reclaim-line.ts";
 import { addReplay, type ReplaySelection } from "./replay/replay-line.ts";
 import { commandTopics, generalTopics, type Topic } from "./topics.ts";
 import { UsageError } from "./usage-error.ts";
@@ -37,6 +51,14 @@ export type Selection =
   | { command: "list"; options: ListOptions; filter: string }
   | { command: "defaults"; options: DefaultsOptions }
   | ReplaySelection
+  | WhatifSelection
+  | PlanSelection
+  | ApplySelection
+  | ConfirmSelection
+  | RollbackSelection
+  | HistorySelection
+  | VerifySelection
+  | ReclaimSelection
   | { command: "completion"; shell: Shell }
   | { command: "help"; topic?: string; form: "text" | "manual" | "schema" }
   /** Help or the version was asked for by an option: this is it. */
@@ -96,8 +118,16 @@ const adders: ReadonlyMap<string, (program: Command, select: Select) => void> = 
   ["check", addCheck],
   ["explain", addExplain],
   ["list", addList],
-  ["defaults", addDefaults],
+  ["whatif", addWhatif],
+  ["plan", addPlan],
+  ["apply", addApply],
+  ["confirm", addConfirm],
+  ["rollback", addRollback],
+  ["history", addHistory],
+  ["verify", addVerify],
+  ["reclaim", addReclaim],
   ["replay", addReplay],
+  ["defaults", addDefaults],
   ["completion", addCompletion],
   ["help", addHelp],
 ]);

@@ -8,7 +8,7 @@ import type { Terminal } from "./terminal.ts";
 
 /** What commands use of the door of src/kernel; tests give their own. */
 export type KernelDoor = Pick<typeof kernelDoor, "openHost" | "openBytes"> &
-  Partial<Pick<typeof kernelDoor, "openPacketSocket">>;
+  Partial<Pick<typeof kernelDoor, "openPacketSocket" | "openWritableHost">>;
 
 export interface Deps {
   clock: Clock;

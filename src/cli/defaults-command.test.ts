@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { defaultSizes } from "../plan/plan.ts";
+import { defaultSizes } from "../table/sizes.ts";
 import { type DefaultsReport, defaultsToJson, renderDefaults } from "./defaults-command.ts";
 import type { Look } from "./look.ts";
 import { defaultsSchema } from "./schemas.ts";

@@ -2,7 +2,7 @@
  * `headroom defaults`: what a kernel chooses by itself for a memory size, with the formula in words. What is
  * not given is taken from the host looked at; then what it really has is printed beside.
  */
-import { defaultSizes, type DefaultSizes } from "../plan/plan.ts";
+import { defaultSizes, type DefaultSizes } from "../table/sizes.ts";
 import type { Host } from "../table/host.ts";
 import type { Settings } from "../table/settings.ts";
 import { type Context, print, printJson } from "./context.ts";

@@ -43,6 +43,10 @@ function hostOf(made: Made, namespaces: readonly NamespaceFacts[]): HostAccess {
     host: () => ({ tracker: "nf_conntrack", hostname: "made" }),
     settings: () => ({ values: made.settings ?? {}, origins: {}, unknownKeys: [], unreadable: [] }),
     counters: () => undefined,
+    events: () => assert.fail("not asked for"),
+    flowRemoval: () => assert.fail("not asked for"),
+    occupancy: () => undefined,
+    sessions: () => assert.fail("not asked for"),
     expectations: () => undefined,
     kernelLog: () => undefined,
     namespaces: () => namespaces,
@@ -57,6 +61,7 @@ function hostOf(made: Made, namespaces: readonly NamespaceFacts[]): HostAccess {
       ownerOfLocalFlow: () => ({ pid: 1, command: made === k1 ? "caddy" : "nginx" }),
       namespaceOfAddress: () => undefined,
     }),
+    bootFiles: () => assert.fail("not asked for"),
     unseen: [],
     close: () => {},
   };

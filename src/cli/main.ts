@@ -5,6 +5,7 @@
 import { fstatSync } from "node:fs";
 
 import { systemClock } from "../base/clock.ts";
+import { GUARD_WORD } from "./change/guard-word.ts";
 import { main } from "./cli.ts";
 import { processTerminal } from "./terminal.ts";
 import { READ_PACKETS_WORD, THREAD_WORD, TRACK_PACKETS_WORD } from "./thread-word.ts";
@@ -14,7 +15,10 @@ const [program = "", ...words] = process.argv.slice(1);
 if (words[0] === READ_PACKETS_WORD) await (await import("./replay/packets-thread.ts")).readPacketsInThread();
 else if (words[0] === TRACK_PACKETS_WORD) await (await import("./replay/courses-thread.ts")).trackInThread();
 else if (words[1] === THREAD_WORD) await (await import("./listing-thread.ts")).readInThread();
-else {
+else if (words[0] === GUARD_WORD) {
+  const { runGuard } = await import("./change/guard-process.ts");
+  process.exitCode = await runGuard({ clock: systemClock, kernel: () => import("../kernel/kernel.ts") });
+} else {
   process.exitCode = await main(words, processTerminal(process), {
     clock: systemClock,
     kernel: () => import("../kernel/kernel.ts"),

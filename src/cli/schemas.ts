@@ -6,6 +6,14 @@
 import * as z from "zod/mini";
 
 import { FINDING_CODES } from "../table/finding.ts";
+import { applySchema } from "./change/apply-schema.ts";
+import { confirmSchema } from "./change/confirm-schema.ts";
+import { historySchema } from "./change/history-schema.ts";
+import { rollbackSchema } from "./change/rollback-schema.ts";
+import { planSchema } from "./plan/plan-schema.ts";
+import { reclaimSchema } from "./reclaim/reclaim-schema.ts";
+import { verifySchema } from "./verify/verify-schema.ts";
+import { whatifSchema } from "./whatif/whatif-schema.ts";
 
 const count = z.number().check(z.nonnegative());
 const whole = z.int().check(z.nonnegative());
@@ -375,6 +383,14 @@ const byCommand: Readonly<Record<string, z.ZodMiniType>> = {
   list: listSchema,
   defaults: defaultsSchema,
   replay: z.union([replaySchema, comparedSchema]),
+  whatif: whatifSchema,
+  plan: planSchema,
+  apply: applySchema,
+  confirm: confirmSchema,
+  rollback: rollbackSchema,
+  history: historySchema,
+  verify: verifySchema,
+  reclaim: reclaimSchema,
 };
 
 /** The JSON Schema (draft 2020-12) of what `COMMAND --json` prints; undefined where there is no `--json`. */

@@ -45,14 +45,15 @@ export function readSettingKey(option: string, text: string, name: string): Sett
 
 function unknownKey(option: string, text: string, name: string): UsageError {
   const short = shortName(name);
+  // A name that was cut off is nearer than another of the same length.
+  const begun = SETTING_KEYS.filter((key) => short.length > 3 && shortName(key).startsWith(short));
   const near = SETTING_KEYS.map((key) => ({ key, distance: editDistance(short, shortName(key)) }))
     .filter(({ key, distance }) => distance <= Math.max(2, shortName(key).length / 4))
-    .toSorted((left, right) => left.distance - right.distance)
-    .slice(0, 1)
-    .map(({ key }) => `Did you mean ${key}?`);
+    .toSorted((left, right) => left.distance - right.distance);
+  const guess = begun.length === 1 ? begun[0] : near[0]?.key;
   return new UsageError(
     `Cannot use \`${option} ${text}\`: there is no setting ${name}`,
-    near[0] ?? "Settings have the names of sysctl -a | grep conntrack",
+    guess === undefined ? "Settings have the names of sysctl -a | grep conntrack" : `Did you mean ${guess}?`,
   );
 }
 

@@ -17,7 +17,17 @@ import { AF_INET, AF_INET6 } from "./ctnetlink.ts";
 import { Plain4, Plain6 } from "./ctnetlink-plain.ts";
 import { type FlowPlaces, type Shape, ShapeBook, type TuplePlaces } from "./ctnetlink-shape.ts";
 import { ATTRIBUTE_HEADER_BYTES, MESSAGE_HEADER_BYTES, textOf } from "./netlink.ts";
-import type { Exchange, ReceiveBuffer } from "./netlink-socket.ts";
+import type { ReceiveBuffer } from "./netlink-socket.ts";
+
+/** Where messages come from, one after the other: the answers of an exchange, or events. */
+export interface MessageCursor {
+  readonly buffer: ReceiveBuffer;
+  /** Where in the buffer the present message begins, and its whole length. */
+  readonly at: number;
+  readonly length: number;
+  /** Moves to the next message of the datagram; false when there is none. */
+  next(): boolean;
+}
 
 export class FlowDecoder {
   readonly #oddities: Oddities;
@@ -37,21 +47,21 @@ export class FlowDecoder {
   }
 
   /**
-   * Decodes what is left of the exchange's datagram into the next rows of `columns`, which must have room;
+   * Decodes what is left of the datagram into the next rows of `columns`, which must have room;
    * with `atMost`, no more than so many messages. Gives the number of messages.
    *
    * One function, with the columns in locals: this is what the compiler makes the best of.
    */
-  decode(exchange: Exchange, columns: FlowColumns, atMost = Infinity): number {
-    const { buffer } = exchange;
+  decode(cursor: MessageCursor, columns: FlowColumns, atMost = Infinity): number {
+    const { buffer } = cursor;
     const { view } = buffer;
     const { family, protocol, has, status, timeoutSeconds, mark, use, id, state, tcpInfo } = columns;
     const { originalSource, originalDestination, replySource, replyDestination } = columns;
     const { originalSourceDiscriminator, originalDestinationDiscriminator } = columns;
     const { replySourceDiscriminator, replyDestinationDiscriminator } = columns;
     let messages = 0;
-    for (; messages < atMost && exchange.next(); messages++) {
-      const { at, length } = exchange;
+    for (; messages < atMost && cursor.next(); messages++) {
+      const { at, length } = cursor;
       const row = columns.count;
       const shape = this.#shapes.shapeOf(buffer, at, length);
       if (shape.odd) this.#countOddities(shape);

@@ -1,14 +1,14 @@
 /**
- * Reading flows over netlink: a whole table, its first part as a sample, what is dying, or one flow by its
- * tuple.
+ * Reading flows over netlink: a whole table, its first part as a sample, what is dying, or one flow by
+ * its tuple.
  *
- * A dump walks the kernel's hash bucket by bucket. The hash is keyed at random, so the beginning of a dump
- * is a random sample of the table; a reading that wants no more closes its socket. The kernel locks nothing
- * for longer than a bucket: flows may come and go meanwhile, and when the kernel notices that the walk
- * itself was disturbed it says so (`interrupted` among the oddities).
+ * A dump walks the kernel's hash bucket by bucket. The hash is keyed at random, so the beginning of a
+ * dump is a random sample of the table; a reading that wants no more closes its socket. The kernel
+ * locks nothing for longer than a bucket: flows may come and go meanwhile, and when the kernel notices
+ * that the walk itself was disturbed it says so (`interrupted` among the oddities).
  *
- * Asking makes the kernel load nf_conntrack_netlink where it is a module, and with it the tracker. Who only
- * looks asks only where the tracker is there already.
+ * Asking makes the kernel load nf_conntrack_netlink where it is a module, and with it the tracker. Who
+ * only looks asks only where the tracker is there already.
  */
 import { availableParallelism } from "node:os";
 import { assert } from "../base/assert.ts";
@@ -23,7 +23,7 @@ import { type DumpFilter, rowOfTuple, writeDump, writeGet } from "./ctnetlink-en
 import { netlinkOccupancy } from "./ctnetlink-stats.ts";
 import { KernelError } from "./error.ts";
 import { MESSAGE_HEADER_BYTES, MessageWriter } from "./netlink.ts";
-import { receiveAhead } from "./netlink-ahead.ts";
+import { type AheadRing, receiveAhead } from "./netlink-ahead.ts";
 import {
   Exchange,
   NETLINK_NETFILTER,
@@ -50,6 +50,10 @@ export interface NetlinkReadOptions extends DumpFilter {
   sink?: WireSink;
   /** Tables of so many flows are received by a thread of their own; 200,000 when absent. */
   aheadFromFlows?: number;
+  /** Milliseconds since this process began: lets the reading tell how old a batch is. */
+  elapsedMs?: () => number;
+  /** How much is received ahead; twenty milliseconds' worth when absent. */
+  ring?: AheadRing;
   /** For tests: the socket to use instead of the kernel's. It is closed in the end. */
   socket?: NetlinkSocket;
 }
@@ -90,7 +94,7 @@ function openForDump(options: NetlinkReadOptions): NetlinkSocket {
   const whole = sampleFlows === undefined && sink === undefined && dying !== true;
   if (!whole || availableParallelism() < 2) return openNetlink(NETLINK_NETFILTER, sink);
   const socket = openKernelSocket(NETLINK_NETFILTER);
-  return occupancyOrNone() >= aheadFromFlows ? receiveAhead(socket) : socket;
+  return occupancyOrNone() >= aheadFromFlows ? receiveAhead(socket, options.ring) : socket;
 }
 
 /** Flows of the table, as far as the kernel tells; 0 when it does not, and the dump will say why. */
@@ -115,12 +119,18 @@ class DumpReading implements NetlinkReading {
   readonly #columns: FlowColumns;
   #begun = false;
   #complete = false;
+  /** When the present batch and the next one were made, at the earliest, where this thread receives. */
+  #madeMs: number;
+  #nextMadeMs: number;
+  readonly #elapsedMs: (() => number) | undefined;
 
   constructor(socket: NetlinkSocket, options: NetlinkReadOptions) {
     this.origin = options.dying === true ? "ctnetlink (dying flows)" : "ctnetlink";
     this.#socket = socket;
     this.#keep = rowTestOf(options);
     this.#sampleFlows = options.sampleFlows ?? Infinity;
+    this.#elapsedMs = options.elapsedMs;
+    this.#madeMs = this.#nextMadeMs = options.elapsedMs?.() ?? 0;
     this.#decoder = new FlowDecoder(this.oddities);
     const operation = options.dying === true ? FlowMessage.GET_DYING : FlowMessage.GET;
     const writer = new MessageWriter();
@@ -136,6 +146,11 @@ class DumpReading implements NetlinkReading {
 
   get complete(): boolean {
     return this.#complete;
+  }
+
+  ageMs(): number {
+    if (this.#elapsedMs === undefined) return Infinity;
+    return this.#elapsedMs() - (this.#socket.madeMs ?? this.#madeMs);
   }
 
   close(): void {
@@ -169,6 +184,9 @@ class DumpReading implements NetlinkReading {
     const exchange = this.#exchange;
     const columns = this.#columns;
     const keep = this.#keep;
+    // The kernel makes the next datagram while it hands out this one.
+    this.#madeMs = this.#nextMadeMs;
+    this.#nextMadeMs = this.#elapsedMs?.() ?? 0;
     exchange.receive();
     columns.clear();
     if (keep === undefined) this.#decoder.decode(exchange, columns);

@@ -1,10 +1,10 @@
 /**
- * Requests to ctnetlink as bytes: read, create, change, delete, flush. Pure; a socket sends what is written
- * here.
+ * Requests to ctnetlink as bytes: read, create, change, delete, flush. Pure; a socket sends what is
+ * written here.
  *
- * What is written about a flow comes from a row of FlowColumns, so that deleting what a dump has just shown
- * needs no value in between. The kernel knows a flow by one of its tuples and its zone; the id is a further
- * condition.
+ * What is written about a flow comes from a row of FlowColumns, so that deleting what a dump has just
+ * shown needs no value in between. The kernel knows a flow by one of its tuples and its zone; the id is
+ * a further condition.
  */
 import { unreachable } from "../base/assert.ts";
 import { addressToWords, ADDRESS_WORDS, familyOf } from "../table/address.ts";
@@ -21,7 +21,10 @@ export interface MaskedBits {
   mask: number;
 }
 
-/** What a dump is narrowed to by the kernel, where the kernel can: kernels before the given one ignore it. */
+/**
+ * What a dump is narrowed to by the kernel, where the kernel can: kernels before the given one ignore
+ * it.
+ */
 export interface DumpFilter {
   /** Always. */
   family?: 4 | 6;
@@ -53,14 +56,14 @@ export function beginRequest(
   family?: 4 | 6,
   version = 0,
 ): void {
-  writer.begin({ type, flags: flags | Flag.REQUEST, sequence });
-  writer.raw(Uint8Array.of(kernelFamily(family), version, 0, 0));
+  writer.beginMessage(type, flags | Flag.REQUEST, sequence);
+  writer.familyHeader(kernelFamily(family), version);
 }
 
 /**
  * A dump of flows (or, with GET_DYING, of those deleted but still held). A filter is only a help: what
- * comes must be looked at again. Addresses are never filtered by the kernel: kernels of 5.8 to 6.18 invert
- * it for IPv6.
+ * comes must be looked at again. Addresses are never filtered by the kernel: kernels of 5.8 to 6.18
+ * invert it for IPv6.
  */
 export function writeDump(
   writer: MessageWriter,
@@ -81,17 +84,27 @@ export function writeDump(
   writer.end();
 }
 
-/** Asks for the one flow with the original tuple of `row`. The kernel answers with it, then acknowledges. */
-export function writeGet(writer: MessageWriter, sequence: number, columns: FlowColumns, row: number): void {
-  beginFlowRequest(writer, FlowMessage.GET, Flag.ACK, sequence, familyAt(columns, row));
+/**
+ * Asks for the one flow with the original tuple of `row`. The kernel answers with it, then acknowledges
+ * when `flags` say so.
+ */
+export function writeGet(
+  writer: MessageWriter,
+  sequence: number,
+  columns: FlowColumns,
+  row: number,
+  flags: number = Flag.ACK,
+): void {
+  beginFlowRequest(writer, FlowMessage.GET, flags, sequence, familyAt(columns, row));
   writeOriginal(writer, columns, row);
   writeZone(writer, columns, row);
   writer.end();
 }
 
 /**
- * Creates the flow of `row`: both tuples, timeout, state, mark, zone, labels, helper. Its status must include
- * CONFIRMED when it is given. `flags` are added: ACK to be answered, EXCL to refuse what exists.
+ * Creates the flow of `row`: both tuples, timeout, state, mark, zone, labels, helper. Its status must
+ * include CONFIRMED when it is given. `flags` are added: ACK to be answered, EXCL to refuse what
+ * exists.
  */
 export function writeCreate(
   writer: MessageWriter,
@@ -134,8 +147,8 @@ export function writeUpdate(
 }
 
 /**
- * Deletes the flow with the original tuple of `row`, when it still has the id of the row, where the row has
- * one.
+ * Deletes the flow with the original tuple of `row`, when it still has the id of the row, where the row
+ * has one.
  */
 export function writeDelete(
   writer: MessageWriter,
@@ -150,6 +163,25 @@ export function writeDelete(
   if (((columns.has[row] as number) & Has.id) !== 0) {
     writer.u32(Attribute.ID, columns.id[row] as number);
   }
+  writer.end();
+}
+
+/**
+ * Gives the flow with the original tuple of `row` so many seconds from now, whatever else it is; its
+ * next packet renews it. The kernel takes no id here: what has the tuple now is meant.
+ */
+export function writeShorten(
+  writer: MessageWriter,
+  sequence: number,
+  columns: FlowColumns,
+  row: number,
+  timeoutSeconds: number,
+  flags: number = Flag.ACK,
+): void {
+  beginFlowRequest(writer, FlowMessage.NEW, flags, sequence, familyAt(columns, row));
+  writeOriginal(writer, columns, row);
+  writer.u32(Attribute.TIMEOUT, timeoutSeconds);
+  writeZone(writer, columns, row);
   writer.end();
 }
 

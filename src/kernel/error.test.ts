@@ -17,6 +17,8 @@ const codes = textTable(
   EBUSY            busy
   EINVAL           invalid
   EINTR            interrupted
+  EROFS            read-only
+  EDQUOT           disk-full
   EAGAIN           timed-out
   ENOBUFS          no-buffer-space
   ENOMEM           out-of-memory

@@ -25,6 +25,10 @@ export type KernelErrorCode =
   | "invalid"
   /** The table changed under the dump, or a signal broke the call. */
   | "interrupted"
+  /** EROFS: the file system is mounted read-only, as /proc/sys is in a container. */
+  | "read-only"
+  /** A file system has no room left, or the user's share of it is used up. */
+  | "disk-full"
   /** The kernel did not answer in time. */
   | "timed-out"
   /** The network interface is down, or was taken down or removed meanwhile. */
@@ -72,6 +76,8 @@ const codeByErrno = new Map<number, KernelErrorCode>([
   [numbers.ENOTDIR, "not-found"],
   [numbers.EEXIST, "already-exists"],
   [numbers.EBUSY, "busy"],
+  [numbers.EROFS, "read-only"],
+  [numbers.EDQUOT, "disk-full"],
   [numbers.EINVAL, "invalid"],
   [numbers.ERANGE, "invalid"],
   [numbers.EINTR, "interrupted"],
@@ -131,4 +137,10 @@ export function fileError(cause: unknown, tried: string, help?: string): KernelE
 function fileErrno(cause: unknown): number | undefined {
   if (!(cause instanceof Error) || !("errno" in cause)) return undefined;
   return typeof cause.errno === "number" && cause.errno < 0 ? -cause.errno : undefined;
+}
+
+/** The error number of what node:fs threw, by number, name and code; undefined for anything else. */
+export function errnoOf(cause: unknown): { number: number; name: string; code: KernelErrorCode } | undefined {
+  const number = fileErrno(cause);
+  return number === undefined ? undefined : { number, name: errnoName(number), code: codeOfErrno(number) };
 }

@@ -24,7 +24,10 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_TRUNC = 0x20;
 export const MSG_DONTWAIT = 0x40;
 export const SOL_SOCKET = 1;
+export const SO_RCVBUF = 8;
 export const SO_RCVTIMEO = 20;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MEMINFO = 55;
 export const SOL_NETLINK = 270;
 export const CLONE_NEWNET = 0x4000_0000;
 export const AF_INET = 2;
@@ -36,6 +39,9 @@ export const SOL_PACKET = 263;
 export const POLLIN = 1;
 export const POLLERR = 8;
 export const POLLHUP = 16;
+export const LOCK_EXCLUSIVE = 2;
+/** With another operation: fails instead of waiting. */
+export const LOCK_NOW = 4;
 
 const AF_UNIX = 1;
 const PROT_READ_WRITE = 3;
@@ -63,6 +69,12 @@ export interface SystemCalls {
   ioctl(fd: number, request: number, structure: Uint8Array): number;
   /** Waits, blocking the thread, for `events`; gives what happened (0: nothing in time, or a signal). */
   poll(fd: number, events: number, timeoutMs: number): number;
+  /** A lock on an open file that dies with the last descriptor of it, flock(2). */
+  flock(fd: number, operation: number): number;
+  /** Names of the extended attributes of a file, each ended by NUL; with an empty list, their length. */
+  flistxattr(fd: number, list: Uint8Array): number;
+  fgetxattr(fd: number, name: Uint8Array, value: Uint8Array): number;
+  fsetxattr(fd: number, name: Uint8Array, value: Uint8Array): number;
   /** Maps a file into memory, shared with the kernel. */
   map(fd: number, lengthBytes: number): Mapping | number;
   /** The address of a buffer, for structures that hold addresses; good as long as the buffer is held. */
@@ -91,6 +103,10 @@ const definitions = {
   getsockopt: { arguments: ["i32", "i32", "i32", "buffer", "buffer"], return: "i32" },
   ioctl: { arguments: ["i32", "u64", "buffer"], return: "i32" },
   poll: { arguments: ["buffer", "u64", "i32"], return: "i32" },
+  flock: { arguments: ["i32", "i32"], return: "i32" },
+  flistxattr: { arguments: ["i32", "buffer", "u64"], return: "i32" },
+  fgetxattr: { arguments: ["i32", "buffer", "buffer", "u64"], return: "i32" },
+  fsetxattr: { arguments: ["i32", "buffer", "buffer", "u64", "i32"], return: "i32" },
   mmap: { arguments: ["pointer", "u64", "i32", "i32", "i32", "i64"], return: "pointer" },
   getpid: { arguments: [], return: "i32" },
   __errno_location: { arguments: [], return: "pointer" },
@@ -157,6 +173,10 @@ function bindLibrary(): { calls: SystemCalls; getpid: () => number } {
       if (result === -constants.errno.EINTR) return 0;
       return result < 0 ? result : (asked[3] as number);
     },
+    flock: (fd, operation) => uninterrupted(() => checked(functions.flock(fd, operation))),
+    flistxattr: (fd, list) => checked(functions.flistxattr(fd, list, BigInt(list.length))),
+    fgetxattr: (fd, name, value) => checked(functions.fgetxattr(fd, name, value, BigInt(value.length))),
+    fsetxattr: (fd, name, value) => checked(functions.fsetxattr(fd, name, value, BigInt(value.length), 0)),
     map: (fd, lengthBytes) => {
       const length = BigInt(lengthBytes);
       const at = functions.mmap(0n, length, PROT_READ_WRITE, MAP_SHARED, fd, 0n);

@@ -1,12 +1,16 @@
 /**
- * What can be asked of a host, whether it is the running one or a saved tree. All of it is synchronous: the
- * running host answers from files of /proc and from netlink, which both answer at once.
+ * What can be asked of a host, whether it is the running one or a saved tree. All of it is synchronous:
+ * the running host answers from files of /proc and from netlink, which both answer at once.
  */
 import type { Counters } from "../table/counters.ts";
 import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/host.ts";
+import type { Sessions } from "../table/session.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Unseen } from "../table/unseen.ts";
 import type { KernelError } from "./error.ts";
+import type { FlowEventOptions, FlowEvents } from "./flow-events.ts";
+import type { FlowRemoval } from "./flow-removal.ts";
+import type { HostFiles } from "./host-files.ts";
 import type { Owners } from "./owners.ts";
 
 /** Where flows are taken from: `auto` is netlink, else procfs. */
@@ -26,6 +30,17 @@ export type Flows =
       bytes(): Iterable<Uint8Array>;
     };
 
+export interface FlowsOptions {
+  source?: FlowSource;
+  /** Stop after about so many flows. */
+  sampleFlows?: number;
+  /**
+   * Whoever reads acts on what it reads, so a batch should be new: `slow` receives nothing ahead,
+   * `fast` little.
+   */
+  prompt?: "slow" | "fast";
+}
+
 export interface HostAccess {
   host(): Host;
   settings(): SettingsReading;
@@ -39,11 +54,28 @@ export interface HostAccess {
   /** Flows deleted but still held: they count, and no listing has them. Undefined: cannot be told. */
   dyingFlows(): number | undefined;
   /**
-   * Begins to read the table. Throws KernelError when there is no way to; what was tried is in its message.
+   * Begins to read the table. Throws KernelError when there is no way to; what was tried is in its
+   * message.
    */
-  flows(options?: { source?: FlowSource; sampleFlows?: number }): Flows;
+  flows(options?: FlowsOptions): Flows;
+  /**
+   * Listens to flow events from now on. Throws KernelError where there is nothing to listen to (a saved
+   * host, no tracker) or this user may not; that none can come is noted in `unseen`.
+   */
+  events(options?: FlowEventOptions): FlowEvents;
+  /** The kernel's count of flows now: settings are read once. Undefined: cannot be told. */
+  occupancy(): number | undefined;
+  /**
+   * A way to end flows of the table, beside a reading of it. Throws KernelError where there is none: a
+   * saved host, no tracker, no netlink.
+   */
+  flowRemoval(): FlowRemoval;
+  /** The sessions by which people are logged in on this host: looks at the names of all processes. */
+  sessions(): Sessions;
   /** Who holds sockets and addresses. Looks at every process: for those who ask for it. */
   owners(): Owners;
+  /** The files that decide what the next boot makes of the settings. */
+  bootFiles(): Pick<HostFiles, "look" | "read" | "list">;
   /** What was refused or missing so far, one line each; grows as more is asked. */
   readonly unseen: readonly Unseen[];
   close(): void;

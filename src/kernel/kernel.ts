@@ -17,11 +17,14 @@ import { RunningHost } from "./running-host.ts";
 import { SavedHost } from "./saved-host.ts";
 
 export { KernelError, type KernelErrorCode } from "./error.ts";
+export type { EventCoverage, FlowEventOptions, FlowEvents } from "./flow-events.ts";
+export type { FlowRemoval } from "./flow-removal.ts";
 export type { Flows, FlowSource, HostAccess } from "./host-access.ts";
 export { openBytes } from "./open-bytes.ts";
 export type { Owners, SocketOwner } from "./owners.ts";
 export { type PacketFacts, PacketRing, type PacketSink, type RingLosses } from "./packet-ring.ts";
 export { type CaptureOptions, openPacketSocket, type PacketSocket } from "./packet-socket.ts";
+export { openWritableHost, type WritableHost, type WritableHostOptions } from "./writable-host.ts";
 
 export interface HostOptions {
   /** A directory that stands in for `/`, or holds a sosreport. Absent: the running host. */

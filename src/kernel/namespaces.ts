@@ -17,7 +17,7 @@ import { KernelError } from "./error.ts";
 import type { Files } from "./files.ts";
 import { INITIAL_NAMESPACE_INODE, parseNamespaceLink } from "./host-facts.ts";
 import { readLocalAddresses } from "./local-addresses.ts";
-import { insideNamespace, type NamespaceTarget } from "./namespace-enter.ts";
+import { insideNamespace, NAMED_NAMESPACES, type NamespaceTarget } from "./namespace-enter.ts";
 import { ownerPhrase, readProcessOwner } from "./process-owner.ts";
 import { readSetting } from "./settings-reading.ts";
 
@@ -72,6 +72,25 @@ export function readNamespaces(
 
 function occupancy(facts: NamespaceFacts): number {
   return facts.occupancyFlows ?? -1;
+}
+
+/**
+ * Whether a namespace is still there: one with a name is as long as the name leads to it; of any other, a
+ * process must be in it or a mount hold it. Undefined where processes hide theirs from us.
+ */
+export function isNamespaceThere(
+  files: Files,
+  { inode, name }: { inode: number; name?: string },
+): boolean | undefined {
+  if (name !== undefined && !/^\d+$/.test(name)) {
+    const path = name.includes("/") ? name : `${NAMED_NAMESPACES}/${name}`;
+    return files.stat(path)?.inode === inode;
+  }
+  if (files.textOrNothing("/proc/self/mountinfo")?.includes(` net:[${inode}] `) === true) return true;
+  const found = new Map<number, Found>();
+  const hidden = findHeld(files, found, []);
+  if (found.has(inode)) return true;
+  return hidden.length > 0 ? undefined : false;
 }
 
 /** Inode of the namespace this program is in; undefined where /proc does not tell. */

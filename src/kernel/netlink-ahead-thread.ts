@@ -1,10 +1,11 @@
 /**
- * What the thread of netlink-ahead.ts does. The function is handed to the thread as its own text, so that it
- * runs the same from a source file, a bundle or a single executable, and the thread loads nothing else (which
- * keeps it at 9 MB and up in 15 ms). It must therefore use nothing but its argument and what is built in.
+ * What the thread of netlink-ahead.ts does. The function is handed to the thread as its own text, so
+ * that it runs the same from a source file, a bundle or a single executable, and the thread loads
+ * nothing else (which keeps it at 9 MB and up in 15 ms). It must therefore use nothing but its argument
+ * and what is built in.
  *
- * It receives without ever waiting for the kernel: of a dump that runs, the next datagram is made before the
- * present one is handed out, so an empty queue is the end of the dump.
+ * It receives without ever waiting for the kernel: of a dump that runs, the next datagram is made
+ * before the present one is handed out, so an empty queue is the end of the dump.
  */
 import type { receiveSignatures } from "./ffi.ts";
 
@@ -33,6 +34,8 @@ export interface AheadShare {
   control: Int32Array<SharedArrayBuffer>;
   slots: Uint8Array<SharedArrayBuffer>;
   slotBytes: number;
+  /** When what is in a slot was made at the earliest, milliseconds since this process began. */
+  stamps: Float64Array<SharedArrayBuffer>;
   /** Slots that are handed over at once. */
   lot: number;
   /** The system call: its signature, that of errno, and its flags. */
@@ -63,10 +66,14 @@ export function receiveIntoRing(share: AheadShare): void {
     }
   };
   const receiveAll = (): void => {
+    let madeMs = process.uptime() * 1000;
     for (let produced = 0; Atomics.load(control, word.ORDER) === order.RECEIVE;) {
       waitForRoom(produced);
       const slot = produced % slotCount;
       const bytes = slots[slot] as Uint8Array;
+      share.stamps[slot] = madeMs;
+      // What comes next is made while this one is fetched.
+      madeMs = process.uptime() * 1000;
       const result = functions.recv(share.descriptor, bytes, BigInt(slotBytes), share.flags);
       const length = result < 0 ? -ffi.getInt32(errnoAt, 0) : result;
       Atomics.store(control, word.LENGTHS + slot, length);

@@ -1,12 +1,12 @@
 /**
  * Receiving ahead: a thread that fetches the datagrams of a dump while this one makes sense of those
- * already here. The kernel takes over a microsecond to give a flow, and decoding and counting it a third of
- * that, so with two processors a large table takes hardly longer than the kernel needs.
+ * already here. The kernel takes over a microsecond to give a flow, and decoding and counting it a
+ * third of that, so with two processors a large table takes hardly longer than the kernel needs.
  *
- * The thread is never waited for: until it is up, and when it never comes up, datagrams are received here
- * as ever. From the moment it takes over, only it receives. Between the two lies a ring of slots in shared
- * memory: the thread fills slots and raises PRODUCED, this side copies them out and raises CONSUMED, both
- * in lots, because waking a thread costs as much as receiving a datagram.
+ * The thread is never waited for: until it is up, and when it never comes up, datagrams are received
+ * here as ever. From the moment it takes over, only it receives. Between the two lies a ring of slots
+ * in shared memory: the thread fills slots and raises PRODUCED, this side copies them out and raises
+ * CONSUMED, both in lots, because waking a thread costs as much as receiving a datagram.
  */
 import { constants } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -21,21 +21,29 @@ import {
   receiveError,
 } from "./netlink-socket.ts";
 
-/** Slots of the ring: 4 MiB, twenty milliseconds of the kernel's work. */
-const SLOTS = 128;
-/** Slots that are handed over at once. */
-const LOT = 16;
+/** The ring: how many slots, and how many are handed over at once. */
+export interface AheadRing {
+  slots: number;
+  lot: number;
+}
+
+/** 4 MiB, twenty milliseconds of the kernel's work. */
+const WIDE_RING: AheadRing = { slots: 128, lot: 16 };
+/**
+ * For whoever acts on what it reads: what waits in the ring grows old. Some five milliseconds of work.
+ */
+export const PROMPT_RING: AheadRing = { slots: 24, lot: 8 };
 
 /** How long this side waits for a lot: far longer than the kernel has ever taken for one. */
 const WAIT_MS = 10_000;
 
 /**
- * The same socket, received from by a thread as soon as there is one: for one dump. Where no thread may be
- * started it is the socket itself.
+ * The same socket, received from by a thread as soon as there is one: for one dump. Where no thread may
+ * be started it is the socket itself.
  */
-export function receiveAhead(socket: KernelSocket): NetlinkSocket {
+export function receiveAhead(socket: KernelSocket, ring: AheadRing = WIDE_RING): NetlinkSocket {
   try {
-    return new AheadSocket(socket);
+    return new AheadSocket(socket, ring);
   } catch {
     // A process may be forbidden to have threads (Node's --permission); nothing is lost but the overlap.
     return socket;
@@ -46,22 +54,35 @@ export function receiveAhead(socket: KernelSocket): NetlinkSocket {
 export class AheadSocket implements NetlinkSocket {
   readonly port: number;
   readonly #socket: KernelSocket;
-  readonly #control = new Int32Array(new SharedArrayBuffer(4 * (Control.LENGTHS + SLOTS)));
-  readonly #slots = new Uint8Array(new SharedArrayBuffer(SLOTS * RECEIVE_BUFFER_BYTES));
+  readonly #ring: AheadRing;
+  readonly #control: Int32Array<SharedArrayBuffer>;
+  readonly #slots: Uint8Array<SharedArrayBuffer>;
+  readonly #stamps: Float64Array<SharedArrayBuffer>;
   readonly #worker: Worker;
   #handedOver = false;
   #consumed = 0;
   #produced = 0;
 
-  constructor(socket: KernelSocket) {
+  /**
+   * When what `receive` gave last was made by the kernel at the earliest; absent when it was received
+   * here.
+   */
+  madeMs: number | undefined;
+
+  constructor(socket: KernelSocket, ring: AheadRing = WIDE_RING) {
     this.port = socket.port;
     this.#socket = socket;
+    this.#ring = ring;
+    this.#control = new Int32Array(new SharedArrayBuffer(4 * (Control.LENGTHS + ring.slots)));
+    this.#slots = new Uint8Array(new SharedArrayBuffer(ring.slots * RECEIVE_BUFFER_BYTES));
+    this.#stamps = new Float64Array(new SharedArrayBuffer(8 * ring.slots));
     const share: AheadShare = {
       descriptor: socket.descriptor,
       control: this.#control,
       slots: this.#slots,
       slotBytes: RECEIVE_BUFFER_BYTES,
-      lot: LOT,
+      stamps: this.#stamps,
+      lot: ring.lot,
       signatures: receiveSignatures,
       flags: MSG_TRUNC | MSG_DONTWAIT,
       overrun: constants.errno.ENOBUFS,
@@ -92,7 +113,8 @@ export class AheadSocket implements NetlinkSocket {
     }
     if (!this.#handedOver) return this.#socket.receive(buffer);
     this.#waitForSlot();
-    const slot = this.#consumed % SLOTS;
+    const slot = this.#consumed % this.#ring.slots;
+    this.madeMs = this.#stamps[slot];
     const length = Atomics.load(this.#control, Control.LENGTHS + slot);
     if (length > 0) {
       const from = slot * RECEIVE_BUFFER_BYTES;
@@ -132,7 +154,7 @@ export class AheadSocket implements NetlinkSocket {
 
   #release(): void {
     this.#consumed += 1;
-    if (this.#consumed % LOT !== 0) return;
+    if (this.#consumed % this.#ring.lot !== 0) return;
     Atomics.store(this.#control, Control.CONSUMED, this.#consumed);
     Atomics.notify(this.#control, Control.CONSUMED);
   }

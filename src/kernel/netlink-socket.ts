@@ -1,11 +1,13 @@
 /**
- * Talking to the kernel over netlink: a socket as three functions, and one request with all its answers.
+ * Talking to the kernel over netlink: a socket as three functions, and one request with all its
+ * answers.
  *
- * The kernel does its work inside the two calls: a request has been carried out when `send` returns, and a
- * dump is made piece by piece, each inside the `receive` before the one that fetches it. Nothing here waits
- * for long.
+ * The kernel does its work inside the two calls: a request has been carried out when `send` returns,
+ * and a dump is made piece by piece, each inside the `receive` before the one that fetches it. Nothing
+ * here waits for long.
  *
- * Tests give a socket made of functions instead, one less convenient than the kernel: it splits answers.
+ * Tests give a socket made of functions instead, one less convenient than the kernel: it splits
+ * answers.
  */
 import { assert } from "../base/assert.ts";
 import { countOddity, type Oddities } from "../table/oddities.ts";
@@ -27,14 +29,15 @@ export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_NETFILTER = 12;
 
 /**
- * Bytes of every receive buffer. The kernel fills at most 32 KiB at a time whatever is offered (measured on
- * 6.18: 32, 64, 256 and 1024 KiB take the same time), and truncates messages when a later buffer is smaller
- * than an earlier one, so there is one size.
+ * Bytes of every receive buffer. The kernel fills at most 32 KiB at a time whatever is offered
+ * (measured on 6.18: 32, 64, 256 and 1024 KiB take the same time), and truncates messages when a later
+ * buffer is smaller than an earlier one, so there is one size.
  */
 export const RECEIVE_BUFFER_BYTES = 32 * 1024;
 
 /**
- * How long `receive` waits. Answers are there when `send` returns, so this only ends what would never end.
+ * How long `receive` waits. Answers are there when `send` returns, so this only ends what would never
+ * end.
  */
 const RECEIVE_TIMEOUT_SECONDS = 10;
 
@@ -42,6 +45,11 @@ const RECEIVE_TIMEOUT_SECONDS = 10;
 export interface NetlinkSocket {
   /** The kernel's number for this socket; answers carry it. */
   readonly port: number;
+  /**
+   * Of a dump that is received ahead: when the kernel made what `receive` gave last, at the earliest, in
+   * milliseconds since this process began.
+   */
+  readonly madeMs?: number | undefined;
   /** Sends whole messages. */
   send(bytes: Uint8Array): void;
   /** Fetches a datagram; gives its full length, which exceeds the buffer's when it was cut. */
@@ -320,7 +328,8 @@ export class Exchange {
   }
 
   /**
-   * The rest of the datagram is no message. A datagram cut by the buffer has been counted as that already.
+   * The rest of the datagram is no message. A datagram cut by the buffer has been counted as that
+   * already.
    */
   #malformed(): void {
     if (this.whole) countOddity(this.oddities, "malformedAttributes");

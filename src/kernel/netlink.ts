@@ -192,12 +192,17 @@ export class MessageWriter {
   }
 
   begin(header: RequestHeader): void {
+    this.beginMessage(header.type, header.flags, header.sequence);
+  }
+
+  /** The same without an object: a million messages are begun without making garbage. */
+  beginMessage(type: number, flags: number, sequence: number): void {
     assert(this.#messageAt < 0, "One message is written at a time");
     const at = this.#take(MESSAGE_HEADER_BYTES);
     this.#messageAt = at;
-    this.#view.setUint16(at + 4, header.type, true);
-    this.#view.setUint16(at + 6, header.flags, true);
-    this.#view.setUint32(at + 8, header.sequence, true);
+    this.#view.setUint16(at + 4, type, true);
+    this.#view.setUint16(at + 6, flags, true);
+    this.#view.setUint32(at + 8, sequence, true);
     // Port 0 is what requests carry: the kernel fills in the sender's.
     this.#view.setUint32(at + 12, 0, true);
   }
@@ -213,6 +218,12 @@ export class MessageWriter {
   raw(bytes: Uint8Array): void {
     const at = this.#take(bytes.length);
     this.#bytes.set(bytes, at);
+  }
+
+  /** struct nfgenmsg: family u8, version u8, resource u16, which is zero. */
+  familyHeader(family: number, version: number): void {
+    const at = this.#take(4);
+    this.#view.setUint32(at, (family << 24) | (version << 16));
   }
 
   /** Opens an attribute that holds attributes; give the result to `endNest`. */

@@ -9,6 +9,8 @@ import { closeSync, readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import type { Counters } from "../table/counters.ts";
 import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/host.ts";
+import { countOddity } from "../table/oddities.ts";
+import type { Sessions } from "../table/session.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Unseen } from "../table/unseen.ts";
 import { parseConntrackStat } from "./conntrack-stat.ts";
@@ -16,7 +18,15 @@ import { netlinkDyingFlows, netlinkFlows, type NetlinkReading } from "./ctnetlin
 import { netlinkCounters, netlinkExpectations } from "./ctnetlink-stats.ts";
 import { KernelError } from "./error.ts";
 import { Files } from "./files.ts";
-import { type Flows, type FlowSource, type HostAccess, UnseenNotes } from "./host-access.ts";
+import {
+  DEFAULT_EVENT_BUFFER_BYTES,
+  type FlowEventOptions,
+  type FlowEvents,
+  listenToFlows,
+} from "./flow-events.ts";
+import { type FlowRemoval, openFlowRemoval } from "./flow-removal.ts";
+import { type Flows, type FlowsOptions, type HostAccess, UnseenNotes } from "./host-access.ts";
+import { HostFiles } from "./host-files.ts";
 import { isInitialNamespace, pageBytesOf, parseUptime, readFlowSizes, readHostFacts } from "./host-facts.ts";
 import { readJournal } from "./journal.ts";
 import { scanKernelLog } from "./kernel-log.ts";
@@ -24,11 +34,13 @@ import { readKmsg } from "./kmsg.ts";
 import { readLocalAddresses } from "./local-addresses.ts";
 import { insideNamespace, namedTarget, type NamespaceTarget } from "./namespace-enter.ts";
 import { ownInode, readNamespaces } from "./namespaces.ts";
+import { PROMPT_RING } from "./netlink-ahead.ts";
 import type { WireSink } from "./netlink-socket.ts";
 import { wireLines } from "./netlink-text.ts";
 import { bytesOf, openBytes, openForReading } from "./open-bytes.ts";
 import { makeOwners, type Owners, readHolders } from "./owners.ts";
 import { liveLogPaths, savedPaths } from "./saved-tree.ts";
+import { readSessionClues, sessionsAmong } from "./sessions.ts";
 import { readSettings, settingsFrom } from "./settings-reading.ts";
 import { netlinkSockets } from "./sock-diag.ts";
 import { type OpenSocket, readSocketFiles } from "./socket-files.ts";
@@ -39,11 +51,15 @@ export interface RunningHostOptions {
   debug?: (line: string) => void;
 }
 
+/** From so many flows on a thread is up soon enough to help. */
+const PROMPT_AHEAD_FROM_FLOWS = 50_000;
+
 const ROOT_HELP = "run as root or with CAP_NET_ADMIN";
 
 export class RunningHost implements HostAccess {
   readonly #clock: Clock;
   readonly #files: Files;
+  readonly #debug: ((line: string) => void) | undefined;
   readonly #target: NamespaceTarget | undefined;
   readonly #notes = new UnseenNotes();
   /** Shows netlink's datagrams to whoever debugs; empty otherwise. */
@@ -56,6 +72,7 @@ export class RunningHost implements HostAccess {
   /** Throws KernelError when `namespace` names none, or one that may not be entered. */
   constructor(options: RunningHostOptions) {
     this.#clock = options.clock;
+    this.#debug = options.debug;
     this.#files = new Files(undefined, options.debug);
     this.#watched = options.debug === undefined ? {} : { sink: wireLines(options.debug) };
     this.#target = options.namespace === undefined ? undefined : namedTarget(this.#files, options.namespace);
@@ -225,7 +242,7 @@ export class RunningHost implements HostAccess {
     return this.#orNote("dying flows", () => netlinkDyingFlows(this.#watched));
   }
 
-  flows(options: { source?: FlowSource; sampleFlows?: number } = {}): Flows {
+  flows(options: FlowsOptions = {}): Flows {
     const { source = "auto", sampleFlows } = options;
     const { tracker } = this.host();
     if (tracker === "none") {
@@ -237,8 +254,14 @@ export class RunningHost implements HostAccess {
     if (source === "procfs" || tracker === "ip_conntrack") return this.#listing();
     let refusal: KernelError;
     try {
-      const wanted = sampleFlows === undefined ? {} : { sampleFlows };
-      const reading = this.#inside(() => begun(netlinkFlows({ ...wanted, ...this.#watched })));
+      const wanted = {
+        ...(sampleFlows === undefined ? {} : { sampleFlows }),
+        elapsedMs: () => this.#clock.elapsedMs(),
+        ...(options.prompt === "slow" ? { aheadFromFlows: Infinity } : {}),
+        ...(options.prompt === "fast" ? { aheadFromFlows: PROMPT_AHEAD_FROM_FLOWS, ring: PROMPT_RING } : {}),
+      };
+      const isResized = this.#resizeWatch();
+      const reading = this.#inside(() => begun(netlinkFlows({ ...wanted, ...this.#watched }), isResized));
       this.#releases.add(() => reading.close());
       return { kind: "reading", reading };
     } catch (error) {
@@ -253,6 +276,18 @@ export class RunningHost implements HostAccess {
       if (!(error instanceof KernelError)) throw error;
       throw new KernelError(refusal.code, `${refusal.message}. ${error.message}`, { cause: error });
     }
+  }
+
+  /**
+   * Tells whether the table got another number of buckets since. A dump that is under way then goes on
+   * at the same place of another order: it misses flows, and the kernel does not say so (measured on
+   * 6.18).
+   */
+  #resizeWatch(): () => boolean {
+    const path = "/proc/sys/net/netfilter/nf_conntrack_buckets";
+    const buckets = (): string | undefined => this.#inside(() => this.#files.textOrNothing(path));
+    const before = buckets();
+    return () => buckets() !== before;
   }
 
   /**
@@ -287,6 +322,69 @@ export class RunningHost implements HostAccess {
     };
   }
 
+  events(options: FlowEventOptions = {}): FlowEvents {
+    const { tracker } = this.host();
+    if (tracker !== "nf_conntrack") {
+      const found =
+        tracker === "none" ? "the tracker (nf_conntrack) is not loaded" : "this tracker sends none";
+      throw new KernelError("module-missing", `Cannot listen to flow events: ${found}`);
+    }
+    const setting = this.settings().values.nf_conntrack_events;
+    const events = this.#inside(() => listenToFlows(options, setting));
+    this.#releases.add(() => events.close());
+    if (setting === 0) {
+      this.#notes.add({
+        what: "flow events",
+        why: "nf_conntrack_events is 0: the kernel sends none",
+        help: "`sysctl -w net.netfilter.nf_conntrack_events=2` makes flows from then on have events",
+        cause: "unsupported",
+      });
+    }
+    const wanted = options.bufferBytes ?? DEFAULT_EVENT_BUFFER_BYTES;
+    if (events.bufferBytes < wanted) {
+      const has = `${Math.floor(events.bufferBytes / 1024)} KiB`;
+      this.#notes.add({
+        what: "flow events under load",
+        why: `this user may have no more than ${has} of buffer for them, so some may be lost`,
+        help: "run as root of the host, or raise net.core.rmem_max",
+        cause: "not-permitted",
+      });
+    }
+    return events;
+  }
+
+  /** Always those of the host: a namespace has no boot of its own. */
+  bootFiles(): HostFiles {
+    return new HostFiles(undefined, this.#debug);
+  }
+
+  occupancy(): number | undefined {
+    const text = this.#inside(() => this.#files.textOrNothing("/proc/sys/net/netfilter/nf_conntrack_count"));
+    return text === undefined ? undefined : Number(text);
+  }
+
+  flowRemoval(): FlowRemoval {
+    const { tracker } = this.host();
+    if (tracker !== "nf_conntrack") {
+      const found =
+        tracker === "none" ? "the tracker (nf_conntrack) is not loaded" : "this tracker has no netlink";
+      throw new KernelError("module-missing", `Cannot end flows: ${found}`);
+    }
+    const removal = this.#inside(() => openFlowRemoval(this.#watched));
+    this.#releases.add(() => removal.close());
+    return removal;
+  }
+
+  /** Somebody who works here may be logged in through this namespace or through that of this program. */
+  sessions(): Sessions {
+    const { kernelRelease } = this.host();
+    const sockets = [...readSockets(this.#files, kernelRelease, this.#watched)];
+    if (this.#target !== undefined) {
+      sockets.push(...this.#inside(() => readSockets(this.#files, kernelRelease, this.#watched)));
+    }
+    return sessionsAmong(sockets, readSessionClues(this.#files, process.pid));
+  }
+
   owners(): Owners {
     const { kernelRelease } = this.host();
     const { sockets, local } = this.#inside(() => ({
@@ -299,24 +397,31 @@ export class RunningHost implements HostAccess {
   }
 }
 
-/** The same reading with its first batch fetched: what is refused is refused while there is another way. */
-function begun(reading: NetlinkReading): FlowReading & { close(): void } {
+/**
+ * The same reading with its first batch fetched: what is refused is refused while there is another way.
+ * One that a resize of the table fell into is not complete.
+ */
+function begun(reading: NetlinkReading, isResized: () => boolean): FlowReading & { close(): void } {
   const batches = reading.batches()[Symbol.iterator]();
   let next = batches.next();
+  let resized = false;
   return {
     source: reading.source,
     origin: reading.origin,
     oddities: reading.oddities,
     get complete() {
-      return reading.complete;
+      return reading.complete && !resized;
     },
     *batches() {
       try {
         for (; next.done !== true; next = batches.next()) yield next.value;
+        resized = reading.complete && isResized();
+        if (resized) countOddity(reading.oddities, "interrupted");
       } finally {
         reading.close();
       }
     },
+    ageMs: () => reading.ageMs?.() ?? 0,
     close: () => reading.close(),
   };
 }

@@ -6,11 +6,13 @@
 import type { Clock } from "../base/clock.ts";
 import type { Counters } from "../table/counters.ts";
 import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/host.ts";
+import type { Sessions } from "../table/session.ts";
 import type { Unseen } from "../table/unseen.ts";
 import { parseConntrackStat, parseConntrackStatistics } from "./conntrack-stat.ts";
 import { KernelError } from "./error.ts";
 import { Files } from "./files.ts";
 import { type Flows, type FlowSource, type HostAccess, UnseenNotes } from "./host-access.ts";
+import { HostFiles } from "./host-files.ts";
 import { readFlowSizes, readHostFacts, savedBootAtMs, savedDateMs } from "./host-facts.ts";
 import { scanKernelLog, type ScanOptions } from "./kernel-log.ts";
 import { parseIpAddress, readLocalAddresses } from "./local-addresses.ts";
@@ -29,6 +31,7 @@ export interface SavedHostOptions {
 export class SavedHost implements HostAccess {
   readonly #clock: Clock;
   readonly #files: Files;
+  readonly #debug: ((line: string) => void) | undefined;
   readonly #namespace: SavedNamespace | undefined;
   readonly #notes = new UnseenNotes();
   #host: Host | undefined;
@@ -37,6 +40,7 @@ export class SavedHost implements HostAccess {
   /** Throws KernelError when `root` is no directory, or has nothing of a namespace named `namespace`. */
   constructor(options: SavedHostOptions) {
     this.#clock = options.clock;
+    this.#debug = options.debug;
     const outer = new Files(options.root, options.debug);
     const within = treeWithin(outer);
     this.#files = within === "" ? outer : new Files(`${outer.root ?? ""}${within}`, options.debug);
@@ -128,6 +132,23 @@ export class SavedHost implements HostAccess {
     const capacityFlows = this.settings().values.nf_conntrack_expect_max;
     const occupancy = { occupancyFlows: lines.length };
     return capacityFlows === undefined ? occupancy : { ...occupancy, capacityFlows };
+  }
+
+  events(): never {
+    const found = "this is a saved host, where nothing happens any more";
+    throw new KernelError("unsupported", `Cannot listen to flow events: ${found}; run it on the host itself`);
+  }
+
+  occupancy(): number | undefined {
+    return this.settings().values.nf_conntrack_count;
+  }
+
+  flowRemoval(): never {
+    throw new KernelError("unsupported", "Cannot end flows: this is a saved host; run it on the host itself");
+  }
+
+  sessions(): Sessions {
+    return { sessions: [], connections: [] };
   }
 
   /** The first log that says something of the tracker; when none does, the first there is. */
@@ -225,6 +246,10 @@ export class SavedHost implements HostAccess {
       cause: "missing",
     });
     return makeOwners([], new Map(), this.namespaces({ addresses: true }), this.#hostAddresses());
+  }
+
+  bootFiles(): HostFiles {
+    return new HostFiles(this.#files.root, this.#debug);
   }
 
   #missing(what: string): void {

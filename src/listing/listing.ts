@@ -40,6 +40,7 @@ export type { ListingFormat } from "./format.ts";
 export { flowToJson, type FlowJson } from "./json.ts";
 export { flowToJsonText } from "./json-text.ts";
 export { formatFlow, type LineStyle, unnamedProtocols } from "./kernel-line.ts";
+export { LINE_BYTES_MAX, LineBytes } from "./line-bytes.ts";
 export { ListingError, type ListingErrorCode } from "./listing-error.ts";
 
 /** Rows of a batch: small enough to stay in the processor's cache. */

@@ -3,6 +3,7 @@
  * needs it stays silent or says so; it never guesses.
  */
 import type { Census } from "../census/census.ts";
+import type { BootForecast } from "../table/boot.ts";
 import type { Counters } from "../table/counters.ts";
 import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/host.ts";
 import type { Unseen } from "../table/unseen.ts";
@@ -21,6 +22,8 @@ export interface Facts {
   expectations?: { occupancyFlows: number; capacityFlows?: number };
   /** Rules that need tracking: whether anything on this host asks for it. */
   trackingInUse?: boolean;
+  /** What the next boot makes of the settings; absent where its files could not be looked at. */
+  boot?: BootForecast;
   /** What the reader was refused, in one line each. */
   unseen: readonly Unseen[];
   /** Thresholds of `near-full` in share of capacity; defaults 0.8 and 0.9. */

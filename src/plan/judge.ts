@@ -12,7 +12,9 @@ import {
 } from "./rules/contents.ts";
 import { filling, nearFull, tableFull } from "./rules/fullness.ts";
 import { bucketsTooFew, chainTooLong, insertClash } from "./rules/insertion.ts";
-import { legacyKey, setByAnotherOwner, unknownKey } from "./rules/ownership.ts";
+import { contradictingDefinitions, legacyKey, unknownKey } from "./rules/definitions.ts";
+import { lostAtBoot } from "./rules/lasting.ts";
+import { setByAnotherOwner } from "./rules/ownership.ts";
 import { allocationFailed, expectationsFull, fullInAnotherNamespace, fullInThePast } from "./rules/passed.ts";
 import { LOSING_NOW, type Rule } from "./rules/rule.ts";
 import { hashsizeRaisesLimit, limitBelowDefault, limitCostsTooMuch } from "./rules/sizing.ts";
@@ -46,20 +48,19 @@ export const rules: ReadonlyMap<FindingCode, Rule> = new Map<FindingCode, Rule>(
   ["udp-churn", udpChurn],
   ["timeouts-longer-than-needed", timeoutsLongerThanNeeded],
   ["old-entries-keep-old-timeout", oldEntriesKeepOldTimeout],
+  ["lost-at-boot", lostAtBoot],
+  ["set-by-another-owner", setByAnotherOwner],
   ["limit-costs-too-much", limitCostsTooMuch],
   ["limit-below-default", limitBelowDefault],
   ["timeout-below-rfc-floor", timeoutBelowRfcFloor],
   ["hashsize-raises-limit", hashsizeRaisesLimit],
-  ["set-by-another-owner", setByAnotherOwner],
+  ["contradicting-definitions", contradictingDefinitions],
   ["legacy-key", legacyKey],
   ["unknown-key", unknownKey],
   ["tracking-not-needed", trackingNotNeeded],
   ["not-permitted", notPermitted],
   ["tracking-off", trackingOff],
 ]);
-
-/** Codes that need what no fact tells yet: the files that set values, and what a boot would make of them. */
-export const codesWithoutRule: readonly FindingCode[] = ["lost-at-boot", "contradicting-definitions"];
 
 const importance = new Map([...rules.keys()].map((code, index) => [code, index]));
 

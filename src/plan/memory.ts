@@ -33,6 +33,8 @@ export interface TableMemory {
   bucketBytes: number;
   /** Slot and extension of one flow. */
   bytesPerFlow: number;
+  /** Of them, the extension. */
+  extensionBytes: number;
   /** How the figures were obtained, in words. */
   how: string;
 }
@@ -46,7 +48,7 @@ export function tableMemory(input: TableMemoryInput): TableMemory {
   const bucketBytes = input.buckets * (input.pointerBytes ?? 8);
   const extension = extensionBytes === 0 ? "" : ` and at least ${extensionBytes} of extension`;
   const how = `${slot.bytes} bytes a flow${extension}, ${slot.how}`;
-  return { bytes: flowBytes + bucketBytes, flowBytes, bucketBytes, bytesPerFlow, how };
+  return { bytes: flowBytes + bucketBytes, flowBytes, bucketBytes, bytesPerFlow, extensionBytes, how };
 }
 
 /**

@@ -14,8 +14,52 @@
  */
 export type { Facts } from "./facts.ts";
 export { judge } from "./judge.ts";
-export { defaultSizes, type DefaultSizes, recommendedBuckets } from "./sizes.ts";
 export { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
 export { tableFigures, type TableFigures } from "./table-figures.ts";
 export { type CheckJson, verdictToJson } from "./check-json.ts";
+export {
+  bootOutlook,
+  type BootOutlook,
+  contradictions,
+  fileDefeated,
+  isDifferent,
+  isWithoutEffect,
+  outlookLevel,
+  outlookOf,
+  OUTLOOK_TROUBLES,
+  type OutlookRow,
+  type OutlookTrouble,
+  tooEarly,
+} from "./boot-outlook.ts";
 export { verdictToNagios } from "./nagios.ts";
+export { type ExpiryFacts, type RemainingSpan, type Uncollected, uncollectedFlows } from "./uncollected.ts";
+export {
+  type AgesReading,
+  type Observation,
+  type Predicted,
+  stationaryFlows,
+  type StationaryFlows,
+  stationaryModel,
+  type StationaryRegime,
+  wantedTimeout,
+} from "./stationary.ts";
+export { chainLimitsOf, chainLossShare } from "./load.ts";
+export type { Plan, PlanGoal, PlannedSetting } from "./plan-shape.ts";
+export { propose } from "./proposal.ts";
+export { type CapacityChange, planFactsOf } from "./plan-facts.ts";
+export type { ServiceRelief } from "./relief.ts";
+export { type PaperHost, planTraffic, type Traffic, type TrafficPlan } from "./traffic-plan.ts";
+export { ansiblePlaybook } from "./plan-formats/ansible.ts";
+export type { FormattedPlan } from "./plan-formats/format-lines.ts";
+export { kubeProxyConfiguration } from "./plan-formats/kube-proxy.ts";
+export { sysctlFile } from "./plan-formats/sysctl-file.ts";
+export {
+  type Break,
+  type GoneFlows,
+  type StateChange,
+  type WantedChange,
+  whatIf,
+  type WhatIf,
+  type WhatIfFacts,
+} from "./whatif.ts";
+export type { TableState } from "./whatif-table.ts";

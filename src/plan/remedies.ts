@@ -10,7 +10,7 @@ import { settingOf, type SettingKey } from "../table/settings.ts";
 import type { Facts } from "./facts.ts";
 import type { Remedy } from "../table/finding.ts";
 import { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
-import { defaultSizes, recommendedBuckets } from "./sizes.ts";
+import { defaultSizes, recommendedBuckets } from "../table/sizes.ts";
 import { tableFigures } from "./table-figures.ts";
 import { groupDigits, memoryText, percent } from "./wording.ts";
 import { formatDuration } from "../table/duration.ts";
@@ -135,6 +135,25 @@ export const lookCloser: Remedy = {
   text: "See what fills the table: states, sources, services and idle age.",
   command: "headroom explain",
 };
+
+/** Room at once, without a setting: what serves nobody goes. The old tracker has no way to end flows. */
+export function freeNow(facts: Facts): Remedy | undefined {
+  if (facts.host.tracker !== "nf_conntrack") return undefined;
+  return {
+    text: "Make room at once: it offers the three greatest cuts that are safe, and asks before it makes one.",
+    command: "headroom reclaim --emergency",
+  };
+}
+
+/** The flows that are silent now keep their old timeout; this ends them. */
+export function freeSilent(facts: Facts, seconds: number): Remedy | undefined {
+  if (facts.host.tracker !== "nf_conntrack") return undefined;
+  const duration = formatDuration(seconds);
+  return {
+    text: `End those that have been silent for ${duration} now: it says which, and asks.`,
+    command: `headroom reclaim --idle ${duration}`,
+  };
+}
 
 /** Commands act on the running kernel only. */
 export const keepAfterReboot: Remedy = {

@@ -303,6 +303,34 @@ function greSecondsAt(columns: FlowColumns, row: number, candidates: Candidates)
   return remaining > shorter ? longest - remaining : CAPPED;
 }
 
+/** Regimes a flow can be in: what `regimesOf` gives is below this. */
+export const IDLE_REGIMES = protocolSlots.length * PROTOCOL_SLOTS;
+
+/**
+ * The regimes of rows `from` up to, not including, `to`, into `into` from its beginning: flows of one regime
+ * (protocol, state, answered, assured) may have been given the same timeouts. As the loop of `fill` does.
+ */
+export function fillRegimes(columns: FlowColumns, from: number, to: number, into: Uint16Array): void {
+  const { has, protocol, state, status, knownStatus } = columns;
+  const told = (knownStatus & CONVERSATION_BITS) === CONVERSATION_BITS ? 1 : 0;
+  for (let row = from; row < to; row++) {
+    const bits = has[row] as number;
+    const hasState = (bits >>> STATE_BIT) & 1;
+    const slot = STATELESS_SLOT + ((stateSlots[state[row] as number] as number) - STATELESS_SLOT) * hasState;
+    const known = (bits >>> STATUS_BIT) & told;
+    const word = ((status[row] as number) & CONVERSATION_BITS) >>> 1;
+    const conversation = STATUS_UNKNOWN + (word - STATUS_UNKNOWN) * known;
+    into[row - from] =
+      (baseByProtocol[protocol[row] as number] as number) + slot * STATUS_SLOTS + conversation;
+  }
+}
+
+/** What flows of a regime have in common; `protocol` is -1 for all that have no rules of their own. */
+export function regimeFacts(regime: number): { protocol: number; flow: Conversation } {
+  const protocol = protocolSlots[Math.floor(regime / PROTOCOL_SLOTS)] as number;
+  return { protocol, flow: conversationOf(regime % PROTOCOL_SLOTS) };
+}
+
 function conversationOf(slot: number): Conversation {
   const stateSlot = Math.floor(slot / STATUS_SLOTS);
   const status = slot % STATUS_SLOTS;

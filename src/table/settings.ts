@@ -26,7 +26,7 @@ export interface Setting {
   readOnly?: true;
   /**
    * The default by kernel: the last row whose `since` is not newer than the kernel. Absent: computed
-   * (plan/sizes.ts).
+   * (table/sizes.ts).
    */
   defaults?: readonly { since: string; value: number }[];
   min: number;

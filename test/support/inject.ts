@@ -32,6 +32,8 @@ export interface InjectOptions {
   seed?: number;
   /** Limit wanted at least, in place of some room above `flows`. */
   capacityFlows?: number;
+  /** Fills row 0 with the flow of a number; a mixture of all kinds when absent. */
+  make?: (columns: FlowColumns, index: number) => void;
   /** Of the namespace's name, which ends in this process's number. */
   prefix?: string;
 }
@@ -59,7 +61,7 @@ export function injectTable(options: InjectOptions): InjectedTable {
   };
   try {
     execFileSync("ip", ["netns", "add", name]);
-    injectFlows(name, options.flows, options.seed ?? 1);
+    injectFlows(name, options.flows, options.make ?? flowMaker(options.flows, options.seed ?? 1));
   } catch (cause) {
     close();
     throw cause;
@@ -119,12 +121,16 @@ function writeSetting(path: string, value: number): void {
   writeFileSync(path, String(value));
 }
 
-function injectFlows(name: string, flows: number, seed: number): void {
+/** Puts flows into a namespace that is there. */
+export function injectFlows(
+  name: string,
+  flows: number,
+  make: (columns: FlowColumns, index: number) => void,
+): void {
   const socket = insideNamespace(namedNamespace(name), () => openNetlink(NETLINK_NETFILTER));
   const writer = new MessageWriter(LOT_BYTES * 2);
   const buffer = new ReceiveBuffer();
   const columns = new FlowColumns(1, ALL_STATUS);
-  const make = flowMaker(flows, seed);
   try {
     for (let index = 0, sequence = 1; index < flows; index++) {
       make(columns, index);

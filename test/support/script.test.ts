@@ -55,6 +55,15 @@ for (const path of ["/etc/passwd", "a/../../b"]) {
   });
 }
 
+test("formatEnded never gives output that looks like a command", () => {
+  const stdout = "$ reboot\n-- /etc/passwd --\n\\$ twice\n$HOME\n";
+  const lines = formatEnded({ stdout, stderr: "", exit: 0 });
+  assert.deepEqual(lines, ["\\$ reboot", "\\-- /etc/passwd --", "\\\\$ twice", "$HOME"]);
+  const script = parseScript(`$ true\n${lines.join("\n")}\n`);
+  assert.deepEqual(script.commands, [{ line: "true", at: 1, expected: lines }]);
+  assert.equal(script.files.size, 0);
+});
+
 test("formatEnded marks standard error, a missing newline and the exit code", () => {
   const ended = { stdout: "a\n\nb", stderr: "bad\n", exit: 3 };
   assert.deepEqual(formatEnded(ended), ["a", "", "b", "[no newline]", "2> bad", "[exit 3]"]);

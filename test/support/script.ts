@@ -17,9 +17,9 @@
  * A command is a line for `sh -c`, run in a new directory that holds the files, with a clean environment in
  * which `headroom` is the one of this checkout and $FIXTURES is test/fixtures. Lines of standard error begin
  * with `2> `; without `[exit N]` the command must end with 0; `[no newline]` says that standard output does
- * not end with one. `<...>` stands for any text within a line, and alone on a line for any number of lines.
- * Blank lines at the end of output do not count. UPDATE=1 rewrites the output of every command whose output
- * does not match.
+ * not end with one; output that looks like a command or the name of a file has a `\` in front. `<...>` stands
+ * for any text within a line, and alone on a line for any number of lines. Blank lines at the end of output
+ * do not count. UPDATE=1 rewrites the output of every command whose output does not match.
  */
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -104,7 +104,7 @@ export function formatScript(script: Script): string {
 /** Output as a script shows it. */
 export function formatEnded(ended: Ended): readonly string[] {
   const lines: string[] = [];
-  if (ended.stdout !== "") lines.push(...ended.stdout.replace(/\n$/, "").split("\n"));
+  if (ended.stdout !== "") lines.push(...ended.stdout.replace(/\n$/, "").split("\n").map(noCommand));
   if (ended.stdout !== "" && !ended.stdout.endsWith("\n")) lines.push("[no newline]");
   trimEnd(lines);
   if (ended.stderr !== "") {
@@ -113,6 +113,11 @@ export function formatEnded(ended: Ended): readonly string[] {
   }
   if (ended.exit !== 0) lines.push(`[exit ${ended.exit}]`);
   return lines;
+}
+
+/** Output that looks like a command must never be run as one. */
+function noCommand(line: string): string {
+  return line.replace(/^\\*(\$ |-- \S+ --$)/, "\\$&");
 }
 
 /** Whether `found` is what `expected` says, `<...>` standing for anything. */

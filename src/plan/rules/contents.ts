@@ -6,7 +6,7 @@ import type { Finding, FindingCode, Level, Remedy } from "../../table/finding.ts
 import { formatDuration } from "../../table/duration.ts";
 import type { SettingKey } from "../../table/settings.ts";
 import type { Facts } from "../facts.ts";
-import { dropBeforeTracking, lookCloser, setTimeoutTo } from "../remedies.ts";
+import { dropBeforeTracking, lookCloser, setTimeoutTo, freeSilent } from "../remedies.ts";
 import { tableFigures, underPressure } from "../table-figures.ts";
 import { flowsText, percent, type SampledFlows, sumFlows } from "../wording.ts";
 import { evidenceOf, remediesOf } from "./rule.ts";
@@ -63,7 +63,11 @@ export function idleEstablishedHoard(facts: Facts): readonly Finding[] {
         establishedTimeoutSeconds: inForce,
       }),
       meaning: hoardMeaning(inForce, gone),
-      remedy: remediesOf(best === undefined ? undefined : cutEstablished(facts, best.seconds), lookCloser),
+      remedy: remediesOf(
+        best === undefined ? undefined : cutEstablished(facts, best.seconds),
+        best === undefined ? undefined : freeSilent(facts, best.seconds),
+        lookCloser,
+      ),
     },
   ];
 }

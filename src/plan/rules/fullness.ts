@@ -6,7 +6,7 @@ import { parseKernelRelease } from "../../table/kernel-release.ts";
 import { dropsNow, dropsSinceBoot } from "../drops.ts";
 import type { Facts } from "../facts.ts";
 import { earlyDropMissShare } from "../load.ts";
-import { keepAfterReboot, lookCloser, raiseCapacity } from "../remedies.ts";
+import { keepAfterReboot, lookCloser, raiseCapacity, freeNow } from "../remedies.ts";
 import { earlierOccupancy, otherNamespaces, tableFigures, thresholdsOf } from "../table-figures.ts";
 import { amountOf, groupDigits, percent } from "../wording.ts";
 import { loggedEvidence, loggedLines, loggedText, ownerOfLine } from "./logged.ts";
@@ -78,7 +78,7 @@ export function tableFull(facts: Facts): readonly Finding[] {
       meaning:
         "New connections are dropped unless the kernel finds an unassured flow to evict; existing ones go " +
         `on${inLog}.${eviction?.sentence ?? ""}`,
-      remedy: remediesOf(raiseCapacity(facts), lookCloser, keepAfterReboot),
+      remedy: remediesOf(raiseCapacity(facts), freeNow(facts), lookCloser, keepAfterReboot),
     },
   ];
 }

@@ -7,7 +7,7 @@ import { dropsNow, dropsSinceBoot } from "../drops.ts";
 import type { Facts } from "../facts.ts";
 import { type ChainLimits, chainLimitsOf, chainLossShare } from "../load.ts";
 import { keepAfterReboot, lookCloser, setBuckets } from "../remedies.ts";
-import { defaultFlowsPerBucket } from "../sizes.ts";
+import { defaultFlowsPerBucket } from "../../table/sizes.ts";
 import { tableFigures } from "../table-figures.ts";
 import { amountOf, groupDigits, percent } from "../wording.ts";
 import { evidenceOf, LOSING_NOW } from "./rule.ts";

@@ -76,7 +76,7 @@ export function ownerOfLine(facts: Facts, tally: KernelLogTally): "own" | "other
   const { host } = facts;
   if (tally.namespaceInode !== undefined) {
     if (host.namespaceInode === undefined) return "unknown";
-    const own = facts.namespaces?.find((namespace) => namespace.own);
+    const own = facts.namespaces?.find(({ inode }) => inode === host.namespaceInode);
     const same = tally.namespaceInode === host.namespaceInode && !isOlder(tally, own);
     return same ? "own" : "other";
   }

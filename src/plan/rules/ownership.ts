@@ -1,65 +1,140 @@
 /**
- * Who sets the values, and by which names: as far as the running values tell. What files would set at the
- * next boot is not among the facts yet.
+ * Who sets the values besides the operator's own files: services that do so again and again, by their files
+ * where those were read, else by values that look like theirs.
  */
-import type { Finding } from "../../table/finding.ts";
-import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
-import { SETTING_KEYS, settingOf } from "../../table/settings.ts";
+import type { Definition, DefinitionReader } from "../../table/boot.ts";
+import type { Finding, Remedy } from "../../table/finding.ts";
+import { fileDefeated, type OutlookRow } from "../boot-outlook.ts";
 import type { Facts } from "../facts.ts";
 import { tableFigures, underPressure } from "../table-figures.ts";
-import { amountOf, groupDigits } from "../wording.ts";
+import { isKubeProxySignature } from "./kube-proxy-signature.ts";
+import { outlookOf, placeOf, shortName, valueText } from "./lasting.ts";
 import { evidenceOf } from "./rule.ts";
-
-/** kube-proxy's defaults: capacity a core and at least, and the two timeouts it sets. */
-const KUBE_PROXY = {
-  flowsPerCpu: 32_768,
-  flowsMin: 131_072,
-  establishedSeconds: 86_400,
-  closeWaitSeconds: 3600,
-} as const;
 
 /** tuned's openshift and atomic profiles set both sizes to this. */
 const TUNED_FLOWS = 1_048_576;
 
 /**
- * `set-by-another-owner`: the values are those of a program that will set them again. Said only while the
- * table is short of room, when somebody is about to change them. The signature proves nothing; it says where
- * to look.
+ * `set-by-another-owner`: a service sets a value again and again. A warning where a file of the host wants
+ * another one, which has no effect; otherwise said only while the table is short of room, when somebody is
+ * about to change it.
  */
 export function setByAnotherOwner(facts: Facts): readonly Finding[] {
+  const rows = outlookOf(facts)?.rows ?? [];
+  const defeated = rows.flatMap((row) => defeatOf(row));
+  const [first] = defeated;
+  if (first !== undefined) return [defeatFinding(first, defeated.length)];
   if (!underPressure(facts)) return [];
+  const owned = rows.find((row) => row.key === "nf_conntrack_max" && isOwned(row));
+  if (owned?.winner !== undefined) return [ownedFinding(facts, owned, owned.winner)];
   const owner = likelyOwner(facts);
-  if (owner === undefined) return [];
-  const { capacityFlows, bucketCount } = tableFigures(facts);
-  return [
-    {
-      code: "set-by-another-owner",
-      level: "ok",
-      title: `The values look like those of ${owner.name}, which will set them again`,
-      evidence: evidenceOf({ owner: owner.name, capacityFlows, bucketCount, cpus: facts.host.cpus }),
-      meaning: `What is changed by hand lasts until ${owner.name} starts again. Change it there.`,
-      remedy: [owner.remedy],
-    },
-  ];
+  return owner === undefined ? [] : [likelyFinding(facts, owner)];
 }
 
-interface Owner {
+interface Defeat {
+  row: OutlookRow;
+  winner: Definition;
+  file: Definition;
+}
+
+function defeatOf(row: OutlookRow): readonly Defeat[] {
+  const file = fileDefeated(row);
+  return file === undefined || row.winner === undefined ? [] : [{ row, winner: row.winner, file }];
+}
+
+function defeatFinding({ row, winner, file }: Defeat, count: number): Finding {
+  const name = shortName(row.key);
+  const owner = ownerName(winner.reader);
+  const own = winner.value === undefined ? winner.text : valueText(row.key, winner.value);
+  const wanted = file.value === undefined ? file.text : valueText(row.key, file.value);
+  const more = count > 1 ? `, and ${count - 1} more` : "";
+  return {
+    code: "set-by-another-owner",
+    level: "warning",
+    title: `Set by ${owner}: ${name} is ${own}, not the ${wanted} of a file${more}`,
+    evidence: evidenceOf({
+      owner,
+      key: row.key,
+      value: winner.value,
+      path: placeOf(winner),
+      wanted: file.value,
+      wantedPath: placeOf(file),
+      settings: count,
+    }),
+    meaning:
+      `${placeOf(file)} has no effect: ${owner} sets the value whenever it starts (${placeOf(winner)}). ` +
+      "Change it there, or let it leave the value alone.",
+    remedy: [remedyOf(winner)],
+  };
+}
+
+function isOwned({ definitions }: OutlookRow): boolean {
+  return definitions.some(({ fate }) => fate === "sets-again");
+}
+
+function ownedFinding(facts: Facts, { key }: OutlookRow, winner: Definition): Finding {
+  const { capacityFlows, bucketCount } = tableFigures(facts);
+  const owner = ownerName(winner.reader);
+  return {
+    code: "set-by-another-owner",
+    level: "ok",
+    title: `Set by ${owner}, which will set it again: ${shortName(key)}`,
+    evidence: evidenceOf({ owner, path: placeOf(winner), value: winner.value, capacityFlows, bucketCount }),
+    meaning: `What is changed by hand lasts until ${owner} starts again. Change ${placeOf(winner)}.`,
+    remedy: [remedyOf(winner)],
+  };
+}
+
+/** Readers as people call them. */
+export function ownerName(reader: DefinitionReader): string {
+  if (reader === "rke") return "rke2";
+  if (reader === "rc-local") return "rc.local";
+  return reader;
+}
+
+function remedyOf({ reader, path, name }: Definition): Remedy {
+  switch (reader) {
+    case "kube-proxy": {
+      const where = path.startsWith("/var/lib/kubelet/pods/") ? "its ConfigMap" : path;
+      const text = `Set ${name} in ${where}; maxPerCore: 0 and timeouts of 0s leave values alone.`;
+      return { text, command: "kubectl -n kube-system get configmap kube-proxy -o yaml" };
+    }
+    case "k3s":
+    case "rke":
+      return {
+        text: `Give it with kube-proxy-arg in ${path}; conntrack-max-per-core=0 leaves the capacity alone.`,
+        command: `grep -n -A5 kube-proxy-arg ${path}`,
+      };
+    case "tuned":
+      return {
+        text: `Change it in a profile of your own that includes the active one (now ${path}).`,
+        command: "tuned-adm active",
+      };
+    default:
+      return { text: `Change it in ${path}.`, command: `grep -n conntrack ${path}` };
+  }
+}
+
+interface LikelyOwner {
   name: string;
-  remedy: { text: string; command?: string };
+  remedy: Remedy;
 }
 
-function likelyOwner(facts: Facts): Owner | undefined {
-  const { values } = facts.settings;
+function likelyFinding(facts: Facts, owner: LikelyOwner): Finding {
   const { capacityFlows, bucketCount } = tableFigures(facts);
-  const { cpus } = facts.host;
-  const kubeProxyFlows =
-    cpus === undefined ? undefined : Math.max(KUBE_PROXY.flowsMin, cpus * KUBE_PROXY.flowsPerCpu);
-  if (
-    capacityFlows !== undefined &&
-    capacityFlows === kubeProxyFlows &&
-    values.nf_conntrack_tcp_timeout_established === KUBE_PROXY.establishedSeconds &&
-    values.nf_conntrack_tcp_timeout_close_wait === KUBE_PROXY.closeWaitSeconds
-  ) {
+  return {
+    code: "set-by-another-owner",
+    level: "ok",
+    title: `The values look like those of ${owner.name}, which will set them again`,
+    evidence: evidenceOf({ owner: owner.name, capacityFlows, bucketCount, cpus: facts.host.cpus }),
+    meaning: `What is changed by hand lasts until ${owner.name} starts again. Change it there.`,
+    remedy: [owner.remedy],
+  };
+}
+
+function likelyOwner(facts: Facts): LikelyOwner | undefined {
+  const { capacityFlows, bucketCount } = tableFigures(facts);
+  if (isKubeProxySignature(facts)) {
     return {
       name: "kube-proxy",
       remedy: {
@@ -78,71 +153,4 @@ function likelyOwner(facts: Facts): Owner | undefined {
     };
   }
   return undefined;
-}
-
-/**
- * `unknown-key`: settings of the tracker on this host that Headroom does not know, or whose value is no
- * number.
- */
-export function unknownKey(facts: Facts): readonly Finding[] {
-  const { unknownKeys, unreadable } = facts.settings;
-  const names = [...unknownKeys, ...unreadable.map(({ name }) => name)];
-  if (names.length === 0) return [];
-  const some = names.length > 3 ? `${names.slice(0, 3).join(", ")}, ...` : names.join(", ");
-  return [
-    {
-      code: "unknown-key",
-      level: "ok",
-      title: `${amountOf(names.length, "setting")} that Headroom cannot judge: ${some}`,
-      evidence: evidenceOf({
-        unknownKeys: unknownKeys.length,
-        unreadableKeys: unreadable.length,
-        names: names.join(" "),
-      }),
-      meaning:
-        "The kernel is newer than this release of Headroom, or was changed. The settings it knows are " +
-        "judged as usual.",
-      remedy: [],
-    },
-  ];
-}
-
-/**
- * `legacy-key`: values that were read by the names of ip_conntrack, which kernels from 4.9 on do not have.
- */
-export function legacyKey(facts: Facts): readonly Finding[] {
-  const legacy = SETTING_KEYS.filter((key) => {
-    const origin = (facts.settings.origins[key] ?? "").replaceAll("/", ".");
-    return (settingOf(key).legacy ?? []).some((name) => endsWithName(origin, name));
-  });
-  const [first] = legacy;
-  if (first === undefined) return [];
-  const { kernelRelease } = facts.host;
-  const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
-  const onlyNames =
-    facts.host.tracker === "ip_conntrack" || (release !== undefined && !isSince(release, "2.6.20"));
-  return [
-    {
-      code: "legacy-key",
-      level: "ok",
-      title: `${groupDigits(legacy.length)} settings have the old names of ip_conntrack`,
-      evidence: evidenceOf({ legacyKeys: legacy.length, first: settingOf(first).legacy?.[0] ?? first }),
-      meaning: onlyNames
-        ? "This kernel has no others: commands of recent guides (net.netfilter...) fail on it."
-        : "Kernels from 4.9 on lack these names: what sets them fails in silence after an upgrade.",
-      remedy: onlyNames
-        ? []
-        : [
-            {
-              text: "Find the files with old names, and write net.netfilter.nf_conntrack_... instead.",
-              command: "grep -rns ip_conntrack /etc/sysctl.conf /etc/sysctl.d",
-            },
-          ],
-    },
-  ];
-}
-
-/** Whether an origin, its slashes made dots, is this sysctl name or a path that ends in it. */
-function endsWithName(origin: string, name: string): boolean {
-  return origin === name || origin.endsWith(`.${name}`) || origin.includes(`${name} `);
 }

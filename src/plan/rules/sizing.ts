@@ -6,9 +6,10 @@ import type { Finding } from "../../table/finding.ts";
 import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
 import type { Facts } from "../facts.ts";
 import { defaultCapacityOf, keepAfterReboot, MEMORY_SHARE_MAX, memoryOf, setCapacity } from "../remedies.ts";
-import { HASHSIZE_FLOWS_PER_BUCKET } from "../sizes.ts";
+import { HASHSIZE_FLOWS_PER_BUCKET } from "../../table/sizes.ts";
 import { otherNamespaces, tableFigures, underPressure } from "../table-figures.ts";
 import { amountOf, groupDigits, memoryText, percent } from "../wording.ts";
+import { outlookOf, placeOf } from "./lasting.ts";
 import { evidenceOf } from "./rule.ts";
 
 /** The kernel rounds and its memory varies a little from boot to boot: less than this is below its choice. */
@@ -98,17 +99,57 @@ function lowerCapacity(facts: Facts): Finding["remedy"] {
 }
 
 /**
- * `hashsize-raises-limit`: the capacity is 8 times the buckets, which is what `hashsize=` makes of it at
- * load. As far as can be seen from values: somebody may have chosen the same figures. Before 2.6.23 it is the
- * default.
+ * `hashsize-raises-limit`: the capacity follows from `hashsize=` at the next boot, by the files; or is 8
+ * times the buckets now, which is what the parameter makes of it at load, though somebody may have chosen the
+ * same figures. Before 2.6.23 it is the default.
  */
 export function hashsizeRaisesLimit(facts: Facts): readonly Finding[] {
-  const { capacityFlows, bucketCount, unlimited } = tableFigures(facts);
-  if (capacityFlows === undefined || bucketCount === undefined || unlimited) return [];
-  if (capacityFlows !== bucketCount * HASHSIZE_FLOWS_PER_BUCKET) return [];
   const { kernelRelease } = facts.host;
   const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
   if (release === undefined || !isSince(release, "2.6.23")) return [];
+  const capacity = outlookOf(facts)?.rows.find(({ key }) => key === "nf_conntrack_max");
+  if (capacity?.from === "hashsize") return hashsizeAtBoot(facts, capacity.after);
+  // Another line gives the capacity: what it is now has its own reason.
+  if (capacity?.winner !== undefined) return [];
+  return hashsizeByFigures(facts);
+}
+
+function hashsizeAtBoot(facts: Facts, afterBoot: number | undefined): readonly Finding[] {
+  const parameter = facts.boot?.settings.find(({ key }) => key === "hashsize")?.winner;
+  if (parameter === undefined || afterBoot === undefined) return [];
+  const buckets = groupDigits(afterBoot / HASHSIZE_FLOWS_PER_BUCKET);
+  return [
+    {
+      code: "hashsize-raises-limit",
+      level: "ok",
+      title: `Capacity will be ${groupDigits(afterBoot)} at the next boot, 8 x hashsize (${buckets})`,
+      evidence: evidenceOf({
+        afterBootFlows: afterBoot,
+        hashsize: parameter.value,
+        place: placeOf(parameter),
+        flowsPerBucketWhenFull: HASHSIZE_FLOWS_PER_BUCKET,
+      }),
+      meaning:
+        `${placeOf(parameter)} gives hashsize, which sets the buckets when the module is loaded and makes ` +
+        "the capacity eight times as large, whether or not that was wanted: no other line sets it.",
+      remedy: [
+        {
+          text: "Give the capacity as well, as large as the buckets.",
+          command: `headroom apply ${sizesOf(afterBoot / HASHSIZE_FLOWS_PER_BUCKET)}`,
+        },
+      ],
+    },
+  ];
+}
+
+function sizesOf(buckets: number): string {
+  return `--set nf_conntrack_buckets=${buckets} --set nf_conntrack_max=${buckets}`;
+}
+
+function hashsizeByFigures(facts: Facts): readonly Finding[] {
+  const { capacityFlows, bucketCount, unlimited } = tableFigures(facts);
+  if (capacityFlows === undefined || bucketCount === undefined || unlimited) return [];
+  if (capacityFlows !== bucketCount * HASHSIZE_FLOWS_PER_BUCKET) return [];
   return [
     {
       code: "hashsize-raises-limit",

@@ -7,40 +7,12 @@ import { formatDuration } from "../../table/duration.ts";
 import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
 import { type SettingKey, SETTING_KEYS, settingOf } from "../../table/settings.ts";
 import type { Facts } from "../facts.ts";
+import { rfcFloors } from "../rfc-floors.ts";
 import { keepAfterReboot, lookCloser, setTimeoutTo } from "../remedies.ts";
 import { underPressure } from "../table-figures.ts";
 import { flowsText, percent, sumFlows } from "../wording.ts";
 import { cutEstablished, idleEstablishedHoard } from "./contents.ts";
 import { evidenceOf, remediesOf } from "./rule.ts";
-
-interface Floor {
-  key: SettingKey;
-  seconds: number;
-  rfc: string;
-  /**
-   * Breaks what works by default: a warning. The others are below the RFC by Linux's own choice, only more
-   * so.
-   */
-  breaks?: true;
-}
-
-/**
- * Floors of RFC 5382 (REQ-5: established 2 h 4 min, transitory 4 min), RFC 4787 (REQ-5: UDP 2 min) and RFC
- * 5508 (REQ-2: ICMP 1 min). Linux stays below several by default, so a value counts only when it is below its
- * default as well. The timeout of one-way UDP is not among them: a mapping in use is the two-way one.
- */
-const floors: readonly Floor[] = [
-  { key: "nf_conntrack_tcp_timeout_established", seconds: 7440, rfc: "RFC 5382", breaks: true },
-  { key: "nf_conntrack_udp_timeout_stream", seconds: 120, rfc: "RFC 4787", breaks: true },
-  { key: "nf_conntrack_tcp_timeout_syn_sent", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_tcp_timeout_syn_recv", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_tcp_timeout_fin_wait", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_tcp_timeout_close_wait", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_tcp_timeout_last_ack", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_tcp_timeout_time_wait", seconds: 240, rfc: "RFC 5382" },
-  { key: "nf_conntrack_icmp_timeout", seconds: 60, rfc: "RFC 5508" },
-  { key: "nf_conntrack_icmpv6_timeout", seconds: 60, rfc: "RFC 5508" },
-];
 
 /** A timeout of days is longer than needed: two of TCP's keepalives (2 h each) fit many times into one. */
 const ESTABLISHED_LONG_SECONDS = 86_400;
@@ -50,7 +22,7 @@ const ESTABLISHED_SHARE_MIN = 0.25;
 
 /** `timeout-below-rfc-floor`: timeouts below the floor and below what this kernel would use. */
 export function timeoutBelowRfcFloor(facts: Facts): readonly Finding[] {
-  const below = floors.flatMap((floor) => {
+  const below = rfcFloors.flatMap((floor) => {
     const seconds = facts.settings.values[floor.key];
     const usual = defaultOf(facts, floor.key);
     if (seconds === undefined || seconds >= floor.seconds) return [];

@@ -1,0 +1,103 @@
+/**
+ * Machine output of `headroom whatif`: plain numbers, names with their units, what is unknown left out. Pure.
+ */
+import type { StateChange, WhatIf } from "../../plan/plan.ts";
+import { settingName } from "../setting-words.ts";
+import type { Observed } from "../observe.ts";
+import type { SweepRow } from "./sweep-text.ts";
+import type { WhatifReport } from "./whatif-text.ts";
+
+/** What `headroom whatif --json` prints. */
+export function whatifToJson(report: WhatifReport, observed: Observed): Record<string, unknown> {
+  const { answer, sweep, seconds } = report;
+  const { census, source, origin } = observed;
+  return {
+    schema: "headroom/whatif/v1",
+    source,
+    origin,
+    complete: census.complete,
+    ...(census.sampled === undefined ? {} : { sampled: census.sampled }),
+    observedSeconds: seconds,
+    method: seconds > 0 ? "life-table" : "balance",
+    ...(answer === undefined ? {} : answerToJson(answer)),
+    ...(sweep === undefined
+      ? {}
+      : {
+          sweep: {
+            key: settingName(sweep.key),
+            rows: sweep.rows.map(rowToJson),
+            ...(sweep.curve === undefined
+              ? {}
+              : { curve: sweep.curve.map(({ value, flows }) => ({ value, flows: round(flows) })) }),
+          },
+        }),
+    oddities: census.oddities,
+    interrupted: report.interrupted,
+    assumedTimeouts: report.assumedTimeouts,
+    unseen: report.unseen,
+  };
+}
+
+function rowToJson({ value, answer }: SweepRow): Record<string, unknown> {
+  return { value, ...answerToJson(answer) };
+}
+
+function answerToJson(answer: WhatIf): Record<string, unknown> {
+  const { before, immediately, after, uncollected, breaks, table } = answer;
+  const { goneFlows, goneTranslatedFlows, unknownFlows, flows, ...times } = immediately;
+  return {
+    changes: answer.changes.map(({ key, ...values }) => ({ key: settingName(key), ...values })),
+    before: { ...before, flows: round(before.flows) },
+    immediately: {
+      flows: round(flows),
+      goneFlows: round(goneFlows),
+      goneTranslatedFlows: round(goneTranslatedFlows),
+      unknownFlows: round(unknownFlows),
+      ...times,
+    },
+    after: {
+      flows: round(after.flows),
+      standardErrorFlows: after.standardErrorFlows,
+      lowFlows: round(after.lowFlows),
+      highFlows: round(after.highFlows),
+      occupancyFlows: round(after.flows + uncollected.meanFlows),
+      balanceFlows: round(answer.stationary.regimes.reduce((sum, { balanceFlows }) => sum + balanceFlows, 0)),
+      peakOccupancyFlows: round(after.flows + uncollected.peakFlows),
+    },
+    leftoverFlows: round(answer.leftoverFlows),
+    ...(answer.reachedAfterSeconds === undefined ? {} : { reachedAfterSeconds: answer.reachedAfterSeconds }),
+    byState: answer.byState.map(stateToJson),
+    breaks: breaks.map(({ key, flows: broken, ...rest }) => ({
+      ...rest,
+      flows: round(broken),
+      ...(key === undefined ? {} : { key: settingName(key) }),
+    })),
+    silentServices: answer.silentServices.map(({ flows: silent, translatedFlows, ...service }) => ({
+      ...service,
+      flows: round(silent * answer.silentScale),
+      translatedFlows: round(translatedFlows * answer.silentScale),
+    })),
+    table,
+    notPreviewed: answer.notPreviewed.map(({ key, why }) => ({ key: settingName(key), why })),
+  };
+}
+
+function stateToJson(change: StateChange): Record<string, unknown> {
+  const { protocol, state, key, beforeFlows, goneFlows, flows, lowFlows, highFlows, ...rest } = change;
+  return {
+    protocol,
+    ...(state === undefined ? {} : { state }),
+    ...(key === undefined ? {} : { key: settingName(key) }),
+    before: round(beforeFlows),
+    after: round(flows),
+    goneFlows: round(goneFlows),
+    lowFlows: round(lowFlows),
+    highFlows: round(highFlows),
+    ...rest,
+  };
+}
+
+/** Flows are whole; a tenth is kept so that small rates do not vanish. */
+function round(flows: number): number {
+  return Math.round(flows * 10) / 10;
+}

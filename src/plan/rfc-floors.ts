@@ -1,0 +1,35 @@
+/**
+ * How long a NAT must remember what is silent, as the RFCs ask for it: RFC 5382 (REQ-5: established 2 h
+ * 4 min, transitory 4 min), RFC 4787 (REQ-5: UDP 2 min) and RFC 5508 (REQ-2: ICMP 1 min). Linux stays below
+ * several by default. The timeout of one-way UDP is not among them: a mapping in use is the two-way one.
+ */
+import type { SettingKey } from "../table/settings.ts";
+
+export interface RfcFloor {
+  key: SettingKey;
+  seconds: number;
+  rfc: string;
+  /**
+   * Below it breaks what works by default. The others are below the RFC by Linux's own choice, only more so.
+   */
+  breaks?: true;
+}
+
+/**
+ * One-way UDP has a mapping as well. Linux is far below by default, so nothing is judged by it; who shortens
+ * it further is told.
+ */
+export const oneWayFloor: RfcFloor = { key: "nf_conntrack_udp_timeout", seconds: 120, rfc: "RFC 4787" };
+
+export const rfcFloors: readonly RfcFloor[] = [
+  { key: "nf_conntrack_tcp_timeout_established", seconds: 7440, rfc: "RFC 5382", breaks: true },
+  { key: "nf_conntrack_udp_timeout_stream", seconds: 120, rfc: "RFC 4787", breaks: true },
+  { key: "nf_conntrack_tcp_timeout_syn_sent", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_tcp_timeout_syn_recv", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_tcp_timeout_fin_wait", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_tcp_timeout_close_wait", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_tcp_timeout_last_ack", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_tcp_timeout_time_wait", seconds: 240, rfc: "RFC 5382" },
+  { key: "nf_conntrack_icmp_timeout", seconds: 60, rfc: "RFC 5508" },
+  { key: "nf_conntrack_icmpv6_timeout", seconds: 60, rfc: "RFC 5508" },
+];
