@@ -274,16 +274,7 @@ class Boot {
     reader: DefinitionReader,
     place: { path: string; line?: number },
   ): Definition {
-    const key = keyOfTarget(target) ?? parameterKey(target);
-    const value = wholeNumber(text);
-    return {
-      name,
-      text,
-      reader,
-      ...place,
-      ...(key === undefined ? {} : { key }),
-      ...(value === undefined ? {} : { value }),
-    };
+    return definitionOf(keyOfTarget(target) ?? parameterKey(target), name, text, reader, place);
   }
 
   #unseen(loading: TrackerLoading, program: string): readonly Unseen[] {
@@ -346,7 +337,16 @@ function parameterDefinition(
   reader: DefinitionReader,
   place: { path: string; line?: number },
 ): Definition {
-  const key = PARAMETER_KEYS[parameter.replaceAll("-", "_")];
+  return definitionOf(PARAMETER_KEYS[parameter.replaceAll("-", "_")], name, text, reader, place);
+}
+
+function definitionOf(
+  key: SettingKey | undefined,
+  name: string,
+  text: string,
+  reader: DefinitionReader,
+  place: { path: string; line?: number },
+): Definition {
   const value = wholeNumber(text);
   return {
     name,

@@ -32,6 +32,8 @@ export type FileLook =
 
 /** All of it is synchronous: between a check and the write nothing else of this process runs. */
 export interface ChangeHost {
+  /** The tree that stands in for `/`, for commands that are shown; absent or empty: the running host. */
+  readonly root?: string;
   /** Text of a setting by its file (`/proc/sys/net/netfilter/nf_conntrack_max`); undefined: no such file. */
   readValue(path: string): string | undefined;
   /** Writes a setting in place. Throws with a `code` and a sentence. */

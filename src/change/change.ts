@@ -44,6 +44,7 @@ export {
   type Who,
 } from "./receipt.ts";
 export type { ApplyOutcome, ConfirmOutcome, ExpireOutcome, RollbackOutcome } from "./outcome.ts";
+export { ownerEdit } from "./owner-edit.ts";
 export { composeChange } from "./compose.ts";
 export { applyChange } from "./apply.ts";
 export { confirmChange, expireChange, rollbackChange } from "./rollback.ts";

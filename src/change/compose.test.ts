@@ -218,6 +218,93 @@ test("a host that only reads /etc/sysctl.conf gets its lines there", () => {
   assert.deepEqual(change.files[0]?.backup, "/etc/sysctl.conf.org");
 });
 
+/** A host of 2.6 with nothing but what decides a boot. */
+function bareOld(signs: Readonly<Record<string, string>>): MemoryHost {
+  const made = new MemoryHost()
+    .file("/proc/sys/kernel/osrelease", "2.6.18-409.el5\n")
+    .file("/etc/sysctl.conf", "net.ipv4.ip_conntrack_max = 65536\n")
+    .file("/sys/module/ip_conntrack/parameters/hashsize", "8192\n")
+    .file("/proc/sys/net/ipv4/ip_conntrack_max", "65536\n")
+    .file("/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "65536\n")
+    .file("/proc/sys/net/ipv4/netfilter/ip_conntrack_tcp_timeout_established", "432000\n");
+  for (const [path, text] of Object.entries(signs)) made.file(path, text);
+  return made;
+}
+
+const bigger = { nf_conntrack_max: 524_288, nf_conntrack_tcp_timeout_established: 43_200 };
+const options = { "/etc/modprobe.conf": "options ip_conntrack hashsize=8192\n" };
+const loaders: readonly [string, Readonly<Record<string, string>>, string][] = [
+  [
+    "Red Hat",
+    { ...options, "/etc/redhat-release": "CentOS release 5.11\n" },
+    "/etc/sysconfig/modules/conntrack.modules",
+  ],
+  ["Red Hat without options", { "/etc/rc.d/rc.sysinit": "x" }, "/etc/sysconfig/modules/conntrack.modules"],
+  ["Debian", { ...options, "/etc/debian_version": "4.0\n" }, "/etc/modules"],
+  ["an inittab", { ...options, "/etc/inittab": "x", "/etc/init.d/rcS": "x" }, "/etc/modules"],
+];
+
+for (const [name, signs, path] of loaders) {
+  test(`a 2.6 host with ${name} is given a file that loads the module, and then all holds`, () => {
+    const one = bareOld(signs);
+    const change = changeOf(compose(one, bigger));
+    assert.ok(path in filesOf(change), Object.keys(filesOf(change)).join(" "));
+    assert.deepEqual(change.notLasting, []);
+    assert.equal(applyChange(change, one, making).kind, "applied");
+    assert.equal(codeOf(compose(one, bigger)), "nothing-to-do");
+  });
+}
+
+test("where nothing loads the module in time, hashsize gives the wanted capacity and no more", () => {
+  const one = bareOld(options);
+  const change = changeOf(compose(one, bigger));
+  assert.equal(filesOf(change)["/etc/modprobe.conf"], "options ip_conntrack hashsize=65536\n");
+  assert.match(filesOf(change)["/etc/sysctl.conf"] ?? "", /ip_conntrack_tcp_timeout_established = 43200/);
+  assert.deepEqual(
+    change.notLasting.map(({ key, forecast }) => [key, forecast]),
+    [
+      ["nf_conntrack_buckets", 65_536],
+      ["nf_conntrack_tcp_timeout_established", 432_000],
+    ],
+  );
+  assert.equal(applyChange(change, one, making).kind, "applied");
+  assert.equal(codeOf(compose(one, bigger)), "nothing-to-do");
+});
+
+for (const name of ["ct", "ct.conf"]) {
+  test(`a backup of /etc/modprobe.d/${name} is kept where an old modprobe does not read it`, () => {
+    const one = bareOld({ "/etc/redhat-release": "x" });
+    one.file(`/etc/modprobe.d/${name}`, "options ip_conntrack hashsize=8192\n");
+    const change = changeOf(compose(one, bigger));
+    const edit = change.files.find(({ path }) => path === `/etc/modprobe.d/${name}`);
+    assert.equal(edit?.backup, `/etc/${name}.org`);
+    assert.equal(
+      change.files.find(({ path }) => path === "/etc/sysctl.conf")?.backup,
+      "/etc/sysctl.conf.org",
+    );
+    assert.equal(applyChange(change, one, making).kind, "applied");
+    assert.equal(codeOf(compose(one, bigger)), "nothing-to-do");
+    assert.equal(rollbackChange("last", one, making).kind, "rolled-back");
+    assert.equal(one.text(`/etc/${name}.org`), undefined);
+  });
+}
+
+test("a backup that old modprobe reads is never edited", () => {
+  const one = bareOld({ "/etc/redhat-release": "x" });
+  one.file("/etc/modprobe.d/ct.org", "options ip_conntrack hashsize=8192\n");
+  const change = changeOf(compose(one, bigger));
+  assert.ok(!("/etc/modprobe.d/ct.org" in filesOf(change)));
+  assert.deepEqual(change.notLasting, []);
+});
+
+test("buckets that nothing can hold are not said to be added", () => {
+  const one = bareOld({});
+  one.nodes.delete("/sys/module/ip_conntrack/parameters/hashsize");
+  const { added, files } = changeOf(compose(one, { nf_conntrack_max: 524_288 }));
+  const named = files.some(({ lines }) => lines.some(({ to }) => to.includes("hashsize")));
+  assert.equal(added.length, named ? 1 : 0);
+});
+
 test("a key that an operator's file sets and wins is edited there", () => {
   const one = host().file(
     "/etc/sysctl.conf",

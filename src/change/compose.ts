@@ -20,7 +20,7 @@ import type {
   Step,
 } from "./steps.ts";
 
-const NOTHING: Lasting = { files: [], notLasting: [], notes: [] };
+const NOTHING: Lasting = { files: [], notLasting: [], notes: [], isWritten: true };
 
 const FOR_NOW = "With --no-persist it is set for now only";
 
@@ -49,15 +49,25 @@ export function composeChange(
   const run = runSteps(all, facts, host);
   const atBoot = withCapacity(all, facts, host);
   const lasting = persist ? makeLasting(atBoot, facts, host) : NOTHING;
-  const { files, notLasting } = lasting;
+  const { files } = lasting;
+  // Where there is neither a place for the buckets now nor a file for them, they were not added.
+  const isHeld = run.steps.some(isBuckets) || files.some(namesBuckets);
+  const added = buckets === undefined || !isHeld ? [] : [buckets];
+  const notLasting =
+    added.length === 0 &&
+    buckets !== undefined &&
+    presentValue("nf_conntrack_buckets", facts, host) === undefined
+      ? lasting.notLasting.filter((row) => !isBuckets(row))
+      : lasting.notLasting;
   const blocked = notLasting.find(({ change }) => change === undefined);
-  if (blocked !== undefined && files.length === 0) return { kind: "refused", refusal: cannotLast(blocked) };
+  if (blocked !== undefined && files.length === 0 && !lasting.isWritten)
+    return { kind: "refused", refusal: cannotLast(blocked) };
   if (run.steps.length + files.length === 0) {
     return { kind: "nothing-to-do", notLasting, notes: lasting.notes };
   }
   const change: Change = {
     wanted: all,
-    added: buckets === undefined ? [] : [buckets],
+    added,
     ...run,
     files,
     persist,
@@ -160,6 +170,14 @@ function notesOf(
     notes.push("This tree has no running values: only files are changed");
   }
   return notes;
+}
+
+function isBuckets({ key }: { key: SettingKey }): boolean {
+  return key === "nf_conntrack_buckets";
+}
+
+function namesBuckets({ lines }: FileEdit): boolean {
+  return lines.some(({ to }) => /hashsize|_buckets/.test(to));
 }
 
 function writesCapacity({ files }: Lasting): boolean {

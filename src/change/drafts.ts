@@ -74,7 +74,8 @@ export class Drafts {
     });
   }
 
-  edits(): readonly FileEdit[] {
+  /** `isRead`: whether the next boot would take what a file of this name says. */
+  edits(isRead: (file: OverlaidFile) => boolean): readonly FileEdit[] {
     return [...this.#byTarget.values()].flatMap((draft): readonly FileEdit[] => {
       const { path, target, before, bytes, mode, purpose, lines } = draft;
       if (before !== undefined && sameBytes(before.bytes, bytes)) return [];
@@ -83,7 +84,8 @@ export class Drafts {
         const after = { ...NEW_FILE, bytes, mode };
         return [{ ...known, after, directories: missingDirectories(this.#host, target) }];
       }
-      const backup = freeBackup(this.#host, target);
+      const beside = freeBackup(this.#host, target);
+      const backup = isRead({ path: beside, bytes }) ? freeBackup(this.#host, outside(target)) : beside;
       return [{ ...known, before, after: { ...before, bytes }, backup, directories: [] }];
     });
   }
@@ -149,6 +151,12 @@ function missingDirectories(host: ChangeHost, path: string): readonly string[] {
   const parent = parentOf(path);
   if (parent === "/" || host.look(parent).kind !== "missing") return [];
   return [...missingDirectories(host, parent), parent];
+}
+
+/** `/etc/modprobe.d/ct` is kept as `/etc/ct.org` where every name of its directory is read. */
+function outside(target: string): string {
+  const above = parentOf(parentOf(target));
+  return `${above === "/" ? "" : above}/${target.slice(target.lastIndexOf("/") + 1)}`;
 }
 
 /** `/etc/sysctl.conf.org`; an older backup is never overwritten, so `.org.1` and so on. */

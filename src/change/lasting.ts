@@ -5,6 +5,7 @@
  */
 import type { BootDefinition, BootForecast, BootSetting, Definition } from "../table/boot.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
+import { HASHSIZE_FLOWS_PER_BUCKET } from "../table/sizes.ts";
 import { settingOf, type SettingKey, type Settings } from "../table/settings.ts";
 import type { ChangeHost } from "./change-host.ts";
 import { Drafts } from "./drafts.ts";
@@ -18,11 +19,15 @@ export interface Lasting {
   notLasting: readonly NotLasting[];
   /** What the operator has to do besides. */
   notes: readonly string[];
+  /** What does not last is in the files all the same: nothing more can be had of this boot. */
+  isWritten: boolean;
 }
 
 const NOT_PROVED =
   "Nothing here tells which program reads sysctl files at boot, so that the next boot could not be proved: " +
   "look at the values after it";
+
+const FOLLOWS = "the capacity follows from hashsize, 8 flows a bucket";
 
 const HEADER = ["# Written by headroom apply. Taken back by headroom rollback. Checked by headroom verify."];
 
@@ -40,24 +45,51 @@ const LAST_SCRIPTS = ["/etc/rc.d/rc.local", "/etc/rc.local"];
 
 const MODPROBE_FILES = ["/etc/modprobe.d/headroom.conf", "/etc/modprobe.conf"];
 
-/** systemd, Debian before it, RHEL before it (rc.sysinit runs what is executable there). */
-const MODULE_FILES = [
-  { path: "/etc/modules-load.d/headroom.conf", line: (module: string) => module },
-  { path: "/etc/modules", line: (module: string) => module },
-  { path: "/etc/sysconfig/modules/conntrack.modules", line: (module: string) => `/sbin/modprobe ${module}` },
-] as const;
+/**
+ * systemd, Debian before it, RHEL before it (rc.sysinit runs what is executable there), other hosts with an
+ * inittab as Debian. A file that only some distributions read is made where one of `signs` is there.
+ */
+const MODULE_FILES: readonly { path: string; signs?: readonly string[] }[] = [
+  { path: "/etc/modules-load.d/headroom.conf" },
+  { path: "/etc/modules", signs: ["/etc/modules", "/etc/debian_version"] },
+  {
+    path: "/etc/sysconfig/modules/conntrack.modules",
+    signs: ["/etc/sysconfig", "/etc/redhat-release", "/etc/rc.d/rc.sysinit"],
+  },
+  { path: "/etc/modules", signs: ["/etc/inittab", "/etc/init.d"] },
+];
+
+/** Copies that we made before an edit. They are as they were, whoever reads them. */
+const BACKUP = /\.org(\.\d+)?$/;
 
 /** Works out the edits after which the next boot gives the wanted values, as far as that can be had. */
 export function makeLasting(wanted: Settings, facts: ChangeFacts, host: ChangeHost): Lasting {
+  const best = bestBoot(wanted, facts, host);
+  const { nf_conntrack_buckets: buckets } = wanted;
+  const fewer = buckets === undefined ? undefined : best.bucketsOfCapacity();
+  if (buckets === undefined || fewer === undefined) {
+    best.writeAllTheSame();
+    return best.outcome();
+  }
+  // No line comes late enough to set the capacity: then it is what follows from hashsize.
+  const other = bestBoot({ ...wanted, nf_conntrack_buckets: fewer }, facts, host);
+  other.writeAllTheSame();
+  const { notLasting, ...lasting } = other.outcome();
+  const why = `${FOLLOWS}, and nothing here sets the capacity after the module is loaded`;
+  const row: NotLasting = { key: "nf_conntrack_buckets", wanted: buckets, forecast: fewer, why };
+  const others = notLasting.filter(({ key }) => key !== row.key);
+  return { ...lasting, notLasting: [row, ...others] };
+}
+
+function bestBoot(wanted: Settings, facts: ChangeFacts, host: ChangeHost): Boot {
   const asIs = new Boot(wanted, facts, host);
   asIs.write();
-  const outcome = asIs.outcome();
-  if (asIs.missing().length === 0) return outcome;
+  if (asIs.missing().length === 0) return asIs;
   // Perhaps only because the module is not there yet when the files are read.
   const loaded = new Boot(wanted, facts, host);
-  if (!loaded.loadModule()) return outcome;
+  if (!loaded.loadModule()) return asIs;
   loaded.write();
-  return loaded.missing().length < asIs.missing().length ? loaded.outcome() : outcome;
+  return loaded.missing().length < asIs.missing().length ? loaded : asIs;
 }
 
 class Boot {
@@ -101,11 +133,9 @@ class Boot {
     const { when } = this.#forecast(this.#drafts).tracker;
     if (when === "builtin" || when === "early") return false;
     for (const file of MODULE_FILES) {
-      // What only some distributions have is added to, not made.
-      if (file.path === "/etc/modules" && this.#host.look(file.path).kind !== "file") continue;
-      if (isScript(file.path) && this.#host.look("/etc/sysconfig").kind !== "directory") continue;
+      if (file.signs?.every((sign) => this.#host.look(sign).kind === "missing") === true) continue;
       for (const module of modulesOf(this.#facts, this.#host)) {
-        if (this.#loadIn(file.path, file.line(module))) return true;
+        if (this.#loadIn(file.path, isScript(file.path) ? `/sbin/modprobe ${module}` : module)) return true;
       }
     }
     return false;
@@ -148,15 +178,50 @@ class Boot {
     this.#tryEach(scripts, "sysctl", commands, missing);
   }
 
+  /**
+   * How many buckets make the wanted capacity at load, where it follows from them and would be above it;
+   * undefined otherwise.
+   */
+  bucketsOfCapacity(): number | undefined {
+    const capacity = this.#wanted.nf_conntrack_max;
+    const setting = settingIn(this.#forecast(this.#drafts), "nf_conntrack_max");
+    if (capacity === undefined || setting?.because !== "hashsize") return undefined;
+    if (!bucketsByParameter(this.#facts) || (setting.value ?? 0) <= capacity) return undefined;
+    return Math.max(1, Math.floor(capacity / HASHSIZE_FLOWS_PER_BUCKET));
+  }
+
+  /** Where nothing brings the module before sysctl(8) runs: for whoever loads it first some day. */
+  writeAllTheSame(): void {
+    const forecast = this.#forecast(this.#drafts);
+    const { when } = forecast.tracker;
+    if (forecast.sysctlReader !== "procps" || when === "builtin" || when === "early") return;
+    const byOption = bucketsByParameter(this.#facts) ? "nf_conntrack_buckets" : undefined;
+    const keys = this.#missing(forecast).filter((key) => key !== byOption && !this.#isWritten(key, forecast));
+    const lines = keys.map((key) => `${nameOfChoice(key, this.#facts, this.#host)} = ${this.#wanted[key]}`);
+    if (lines.length > 0) this.#drafts.append("/etc/sysctl.conf", "sysctl", { header: HEADER, lines });
+  }
+
+  /** Whether a file of the host names the wanted value, to whatever effect. */
+  #isWritten(key: SettingKey, forecast: BootForecast): boolean {
+    const { definitions = [] } = settingIn(forecast, bootKeyOf(key, this.#facts)) ?? {};
+    return definitions.some(
+      ({ definition, fate }) =>
+        (fate === "too-early" || fate === "wins") &&
+        isEditable(definition) &&
+        definition.value === this.#wanted[key],
+    );
+  }
+
   outcome(): Lasting {
     const forecast = this.#forecast(this.#drafts);
     const notLasting = this.#failing(bootValue, forecast).map((key) => this.#notLasting(key, forecast));
-    const files = this.#drafts.edits();
+    const files = this.#drafts.edits((file) => this.#isRead(file));
     const options = files.some(({ purpose }) => purpose === "modprobe");
     const image = forecast.unseen.find(({ what }) => what === "initramfs image");
     const notes = options && image?.help !== undefined ? [`The initramfs has a copy: ${image.help}`] : [];
     if (forecast.sysctlReader === "unknown") notes.push(NOT_PROVED);
-    return { files, notLasting, notes };
+    const isWritten = notLasting.every(({ key }) => this.#isWritten(key, forecast));
+    return { files, notLasting, notes, isWritten };
   }
 
   /** Wanted settings that this boot would not give, before programs set theirs again. */
@@ -188,6 +253,13 @@ class Boot {
     }
     this.#drafts = best ?? this.#drafts;
     return fewest === 0;
+  }
+
+  #isRead(file: OverlaidFile): boolean {
+    const { settings, unknown } = this.#facts.forecast([...this.#drafts.overlay(), file]);
+    return [...settings.flatMap(({ definitions }) => definitions), ...unknown].some(
+      ({ definition, fate }) => definition.path === file.path && fate !== "not-read",
+    );
   }
 
   #forecast(drafts: Drafts): BootForecast {
@@ -300,7 +372,7 @@ function isRead({ fate }: BootDefinition): boolean {
 
 function isEditable({ reader, path }: Definition): boolean {
   const kind = ["systemd-sysctl", "procps", "ufw", "rc-local", "modprobe"].includes(reader);
-  return kind && path.startsWith("/etc/");
+  return kind && path.startsWith("/etc/") && !BACKUP.test(path);
 }
 
 function whyNot(

@@ -5,8 +5,7 @@
  * `/var/lib/headroom/changes/<id>/receipt.json`, schema `headroom/receipt/v1`.
  */
 import type { SettingKey } from "../table/settings.ts";
-import type { FileImage } from "./change-host.ts";
-import type { LineEdit } from "./steps.ts";
+import type { FileEdit } from "./steps.ts";
 
 export const RECEIPT_SCHEMA = "headroom/receipt/v1";
 
@@ -59,15 +58,8 @@ export interface ReceiptStep {
   mirror?: true;
 }
 
-export interface ReceiptFile {
-  path: string;
-  target: string;
-  before?: FileImage;
-  after: FileImage;
-  backup?: string;
-  directories: readonly string[];
-  lines: readonly LineEdit[];
-}
+/** An edit as it was made. */
+export type ReceiptFile = Omit<FileEdit, "purpose">;
 
 /** Something that is not as before although it was to be taken back. */
 export interface Standing {

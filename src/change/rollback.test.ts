@@ -275,6 +275,12 @@ test("an older receipt that cannot be read does not stand in the way", () => {
   assert.match(said(rollbackChange("last", host, making)), new RegExp(`change ${lost} cannot be read`));
 });
 
+test("where nothing waits to be confirmed, nothing is written, no lock either", () => {
+  const host = hostNamed("debian-12");
+  host.lock = () => assert.fail("locked");
+  assert.equal(confirmChange("last", host, making).kind, "refused");
+});
+
 test("who confirms too late is told when it was taken back, and what it was", () => {
   const host = hostNamed("debian-12");
   const change = changeOf(compose(host, { nf_conntrack_udp_timeout: 20 }, { persist: false }));
@@ -365,7 +371,7 @@ test("an interrupted change that somebody edited since comes to an end: what is 
       found: "other content",
       wanted: "the file as it was",
       why: "somebody changed it since",
-      command: `mv ${FILE}.org ${FILE}`,
+      command: `diff ${FILE}.org ${FILE}`,
     },
   ]);
   assert.equal(host.readValue(UDP), "30\n");
@@ -373,6 +379,21 @@ test("an interrupted change that somebody edited since comes to an end: what is 
   assert.equal(host.text(FILE), "mine\n");
   const [record] = listChanges(host);
   assert.equal(record?.kind === "receipt" ? record.receipt.state : "", "stuck");
+});
+
+test("with a root, what is to be typed leads into it", () => {
+  const host = Object.assign(hostNamed("debian-12"), { root: "/srv/a b" });
+  applied(host, { nf_conntrack_udp_timeout: 20 });
+  const [receipt] = standingReceipts(host);
+  assert.ok(receipt !== undefined);
+  writeReceipt(host, { ...receipt, state: "running" });
+  host.file(UDP, "25\n");
+  for (const { target } of receipt.files) host.file(target, "mine\n");
+  const outcome = rollbackChange("last", host, making);
+  assert.equal(outcome.kind, "stuck");
+  for (const { command } of outcome.kind === "stuck" ? outcome.standing : []) {
+    assert.match(command, /^(cat|diff|echo 30 >) '\/srv\/a b\//);
+  }
 });
 
 test("the capacity goes down before its buckets, and the buckets stay where it could not", () => {

@@ -104,8 +104,13 @@ function notWritable(host: ChangeHost, receipt: Receipt): Refusal | undefined {
  * taken the change back it can be kept.
  */
 export function confirmChange(wanted: string, host: ChangeHost, making: Making): ConfirmOutcome {
+  const find = (): ReturnType<typeof findChange> =>
+    wanted === "last" ? waiting(host) : findChange(host, wanted);
+  // The lock is a file: where there is nothing to confirm, nothing is written.
+  const first = find();
+  if ("refusal" in first) return { kind: "refused", refusal: first.refusal };
   return withLock(host, "confirm a change", (): ConfirmOutcome => {
-    const found = wanted === "last" ? waiting(host) : findChange(host, wanted);
+    const found = find();
     if ("refusal" in found) return { kind: "refused", refusal: found.refusal };
     const { receipt } = found;
     const refusal = whyNotKept(host, receipt);

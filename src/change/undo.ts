@@ -92,7 +92,7 @@ function undoFile(host: ChangeHost, file: ReceiptFile, standing: Standing[], not
     host.sweep(file.target);
     const place = placeOfFile(host, file);
     if (place.at === "elsewhere") {
-      standing.push(standingFile(file, place.found, CHANGED_SINCE));
+      standing.push(standingFile(host, file, place.found, CHANGED_SINCE));
       return;
     }
     if (place.at === "after") {
@@ -102,7 +102,7 @@ function undoFile(host: ChangeHost, file: ReceiptFile, standing: Standing[], not
     removeBackup(host, file, notes);
     removeDirectories(host, file.directories);
   } catch (cause) {
-    standing.push(standingFile(file, foundNow(host, file), sentenceOf(cause)));
+    standing.push(standingFile(host, file, foundNow(host, file), sentenceOf(cause)));
   }
 }
 
@@ -136,16 +136,35 @@ function removeDirectories(host: ChangeHost, directories: readonly string[]): vo
   }
 }
 
-function standingFile(file: ReceiptFile, found: string, why: string): Standing {
+function standingFile(host: ChangeHost, file: ReceiptFile, found: string, why: string): Standing {
   const wanted = file.before === undefined ? "no file" : "the file as it was";
-  return { what: file.target, found, wanted, why, command: commandBack(file) };
+  return {
+    what: file.target,
+    found,
+    wanted,
+    why,
+    command: why === CHANGED_SINCE ? lookCommand(host, file) : commandBack(host, file),
+  };
 }
 
-function commandBack({ target, before, backup }: ReceiptFile): string {
-  const path = quoteForShell(target);
+/** An edit of somebody's is looked at, not thrown away. */
+function lookCommand(host: ChangeHost, { target, before, backup }: ReceiptFile): string {
+  const path = inRoot(host, target);
+  return before === undefined || backup === undefined
+    ? `cat ${path}`
+    : `diff ${inRoot(host, backup)} ${path}`;
+}
+
+/** A path of the host as a word for the shell here. */
+function inRoot({ root = "" }: ChangeHost, path: string): string {
+  return quoteForShell(root + path);
+}
+
+function commandBack(host: ChangeHost, { target, before, backup }: ReceiptFile): string {
+  const path = inRoot(host, target);
   if (before === undefined) return `rm ${path}`;
   // Every file that was there has a backup; a receipt by hand may lack it. To move it needs no room.
-  return backup === undefined ? `editor ${path}` : `mv ${quoteForShell(backup)} ${path}`;
+  return backup === undefined ? `editor ${path}` : `mv ${inRoot(host, backup)} ${path}`;
 }
 
 /** With `bootNotes` the host was booted since: a value that is neither ours nor the old one is the boot's. */
@@ -195,9 +214,11 @@ function undoStep(host: ChangeHost, step: ReceiptStep): string | undefined {
 
 function standingStep(host: ChangeHost, step: ReceiptStep, why: string): Standing {
   const wanted = String(step.from ?? "");
-  const command = step.path.startsWith("/proc/sys/")
-    ? `sysctl -w ${step.name}=${wanted}`
-    : `echo ${wanted} > ${quoteForShell(step.path)}`;
+  const isLive = (host.root ?? "") === "";
+  const command =
+    isLive && step.path.startsWith("/proc/sys/")
+      ? `sysctl -w ${step.name}=${wanted}`
+      : `echo ${wanted} > ${inRoot(host, step.path)}`;
   return { what: step.name, found: textNow(host, step.path), wanted, why, command };
 }
 

@@ -255,6 +255,7 @@ export const commandTopics: Readonly<Record<string, readonly Topic[]>> = {
         "unanswered-tcp     TCP connections that were never answered",
         "unanswered-other   one-way UDP and others",
         "answered-udp       UDP questions that have their answer",
+        "half-closed        TCP that one side has closed",
         "silent             established connections silent for the floor and more",
       ],
     },

@@ -11,7 +11,7 @@
  * reading a flow and ending it reads it again first.
  */
 import type { FlowColumns } from "../table/columns.ts";
-import { noRemovals, type RemovalCounts } from "../table/removal.ts";
+import { type FlowRemover, noRemovals } from "../table/removal.ts";
 import type { Oddities } from "../table/oddities.ts";
 import { FlowDecoder, type MessageCursor } from "./ctnetlink-decode.ts";
 import { writeDelete, writeGet, writeShorten } from "./ctnetlink-encode.ts";
@@ -36,23 +36,7 @@ export const REREAD_FLOWS = 32;
 const LOT_BYTES = 64 * 1024;
 
 /** Ends flows of one namespace. Close it in a `finally`. */
-export interface FlowRemoval {
-  readonly counts: Readonly<RemovalCounts>;
-  /** Deletes the flows of `rows` from `from` up to, not including, `to`. Throws KernelError. */
-  remove(columns: FlowColumns, rows: Uint16Array, from: number, to: number): void;
-  /** Gives them so many seconds from now instead. */
-  shorten(columns: FlowColumns, rows: Uint16Array, from: number, to: number, seconds: number): void;
-  /**
-   * Reads them again: those that are still there are put into `fresh`, which is emptied first, and
-   * `origins` says which row of `columns` each of them was.
-   */
-  reread(
-    columns: FlowColumns,
-    rows: Uint16Array,
-    from: number,
-    to: number,
-    into: { fresh: FlowColumns; origins: Uint16Array },
-  ): void;
+export interface FlowRemoval extends FlowRemover {
   close(): void;
 }
 

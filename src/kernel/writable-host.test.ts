@@ -141,7 +141,7 @@ test("list() does not show what an interrupted putFile left, and sweep() removes
 test("openWritableHost() wants a directory", () => {
   assert.throws(() => openWritableHost({ root: `${place}/none` }), {
     code: "not-found",
-    message: /^Cannot write to .*: no such file or directory \(ENOENT\)/,
+    message: /^Cannot use .*: no such file or directory \(ENOENT\)/,
   });
   const { root } = tree({ "/file": "" });
   assert.throws(() => openWritableHost({ root: `${root}/file` }), { code: "invalid" });

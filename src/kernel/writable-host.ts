@@ -82,6 +82,11 @@ export class WritableHost {
     if (this.#target !== undefined) insideNamespace(this.#target, () => undefined);
   }
 
+  /** The tree, as a whole path; empty for the running host. */
+  get root(): string {
+    return this.#root;
+  }
+
   /** Text of a setting by its file on the host; undefined when there is no such file. Throws KernelError. */
   readValue(path: string): string | undefined {
     const read = (): string | undefined => readValueText(this.#locate(path));
@@ -260,11 +265,11 @@ function openTree(root: string): string {
   try {
     const real = realpathSync(root);
     if (!statSync(real).isDirectory()) {
-      throw new KernelError("invalid", `Cannot write to ${root}: it is not a directory that stands in for /`);
+      throw new KernelError("invalid", `Cannot use ${root}: it is not a directory that stands in for /`);
     }
     return real === "/" ? "" : real;
   } catch (cause) {
-    throw fileError(cause, `write to ${root}`, "name a directory that stands in for /");
+    throw fileError(cause, `use ${root}`, "name a directory that stands in for /");
   }
 }
 

@@ -14,7 +14,7 @@ import { defaultSizes } from "../table/sizes.ts";
 
 /** What is the matter with a setting, worst first. */
 export const OUTLOOK_TROUBLES = [
-  /** In force now, and nothing sets it at boot: the kernel's default comes back. */
+  /** In force now, and nothing sets it at boot: the kernel's default comes back, whichever it is. */
   "lost",
   /** Something sets another value at boot than the one in force now. */
   "changes",
@@ -43,6 +43,8 @@ export interface OutlookRow {
   /** Who sets it in the end. */
   winner?: Definition;
   troubles: readonly OutlookTrouble[];
+  /** What it is after the boot cannot be told, but that it is not what it is now can. */
+  isNoMore?: true;
   /** Every place that names it, in the order of reading. */
   definitions: readonly BootDefinition[];
 }
@@ -85,7 +87,7 @@ export function outlookOf(all: readonly OutlookRow[]): BootOutlook {
     others: all.filter((row) => !isNotable(row)),
     holds: outlookLevel(all) === "ok",
     settingsInForce: inForce.length,
-    settingsUnknown: inForce.filter(({ after }) => after === undefined).length,
+    settingsUnknown: inForce.filter(isUnknown).length,
   };
 }
 
@@ -96,8 +98,8 @@ export function outlookLevel(rows: readonly OutlookRow[]): Level {
 }
 
 /** Whether the value in force will not be there after the boot. */
-export function isDifferent({ now, after }: OutlookRow): boolean {
-  return now !== undefined && after !== undefined && now !== after;
+export function isDifferent({ now, after, isNoMore }: OutlookRow): boolean {
+  return isNoMore === true || (now !== undefined && after !== undefined && now !== after);
 }
 
 /** A file wants a value, comes too early, and nobody else sets any. */
@@ -105,8 +107,8 @@ export function isWithoutEffect({ winner, troubles }: OutlookRow): boolean {
   return winner === undefined && troubles.includes("too-early") && !troubles.includes("unknown");
 }
 
-function isUnknown({ now, after }: OutlookRow): boolean {
-  return now !== undefined && after === undefined;
+function isUnknown({ now, after, isNoMore }: OutlookRow): boolean {
+  return now !== undefined && after === undefined && isNoMore !== true;
 }
 
 function rowOf(facts: OutlookFacts, key: SettingKey): OutlookRow {
@@ -123,8 +125,33 @@ function rowOf(facts: OutlookFacts, key: SettingKey): OutlookRow {
     ...(setting?.winner === undefined ? {} : { winner: setting.winner }),
     troubles: [],
     definitions,
+    ...(isFromNobody(facts, key, now, { ...ahead, definitions }) ? { isNoMore: true } : {}),
   };
   return { ...row, troubles: troublesOf(row) };
+}
+
+/**
+ * Whether no file and no kernel gives the value in force, in whichever order they come. A kernel that
+ * chooses its sizes itself has a most it gives any machine.
+ */
+function isFromNobody(
+  facts: OutlookFacts,
+  key: SettingKey,
+  now: number | undefined,
+  { after, from, definitions }: Pick<OutlookRow, "after" | "from" | "definitions">,
+): boolean {
+  if (now === undefined || after !== undefined || from !== "unknown" || !isCertain(facts.boot)) return false;
+  if (key !== "nf_conntrack_max" && key !== "nf_conntrack_buckets") return false;
+  const widest = { ...facts.host, memoryBytes: Number.MAX_SAFE_INTEGER };
+  const most = [facts.host.kernelRelease, ...SIZE_GENERATIONS].map((release) => {
+    const sizes = sizesOf(widest, release);
+    return (key === "nf_conntrack_max" ? sizes?.capacityFlows : sizes?.buckets) ?? 0;
+  });
+  return now > Math.max(...most) && definitions.every(({ definition }) => isOther(definition, now));
+}
+
+function isOther({ value }: Definition, now: number): boolean {
+  return value !== undefined && value !== now;
 }
 
 /** A setting of the forecast, the bucket count with the places of its parameter. */
@@ -226,8 +253,8 @@ function sizesOf(host: Host, kernelRelease: string | undefined): ReturnType<type
 
 function troublesOf(row: OutlookRow): readonly OutlookTrouble[] {
   const has: Record<OutlookTrouble, boolean> = {
-    lost: isDifferent(row) && row.from === "default",
-    changes: isDifferent(row) && row.from !== "default",
+    lost: isDifferent(row) && (row.from === "default" || row.isNoMore === true),
+    changes: isDifferent(row) && row.from !== "default" && row.isNoMore !== true,
     unknown: isUnknown(row),
     "set-again": fileDefeated(row) !== undefined,
     "too-early": tooEarly(row) !== undefined,
@@ -237,11 +264,14 @@ function troublesOf(row: OutlookRow): readonly OutlookTrouble[] {
   return OUTLOOK_TROUBLES.filter((trouble) => has[trouble]);
 }
 
+/** The service whose own value stands in the end, and which sets it again and again. */
+export function ownerOf(row: OutlookRow): Definition | undefined {
+  return row.definitions.findLast(({ fate, definition }) => isOwners(row, fate, definition))?.definition;
+}
+
 /** The file's value that a service's own defeats; undefined where nobody wanted anything else. */
 export function fileDefeated(row: OutlookRow): Definition | undefined {
-  const owner = row.definitions.findLast(({ fate, definition }) =>
-    isOwners(row, fate, definition),
-  )?.definition;
+  const owner = ownerOf(row);
   if (owner === undefined || owner.value === undefined) return undefined;
   return row.definitions.find(
     ({ fate, definition }) =>

@@ -72,8 +72,13 @@ export interface PlanFacts {
   otherFlows: number;
   /** Share of the flows that a full table may evict: those without ASSURED. */
   evictableShare?: number;
-  /** There is no host yet: no flows that keep an old timeout. */
+  /**
+   * There is no host yet: `settings` are what its kernel would choose. No flows keep an old timeout, and a
+   * size may be chosen that is less than that.
+   */
   onPaper?: true;
+  /** The load is arithmetic, which does not scatter: the target is kept exactly. */
+  isReckoned?: true;
   /** Services that need no tracking, or a shorter time. */
   relief?: readonly ServiceRelief[];
 }

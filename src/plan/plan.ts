@@ -27,10 +27,12 @@ export {
   outlookLevel,
   outlookOf,
   OUTLOOK_TROUBLES,
+  ownerOf,
   type OutlookRow,
   type OutlookTrouble,
   tooEarly,
 } from "./boot-outlook.ts";
+export { floorsCrossed } from "./rfc-floors.ts";
 export { verdictToNagios } from "./nagios.ts";
 export { type ExpiryFacts, type RemainingSpan, type Uncollected, uncollectedFlows } from "./uncollected.ts";
 export {
@@ -48,7 +50,13 @@ export type { Plan, PlanGoal, PlannedSetting } from "./plan-shape.ts";
 export { propose } from "./proposal.ts";
 export { type CapacityChange, planFactsOf } from "./plan-facts.ts";
 export type { ServiceRelief } from "./relief.ts";
-export { type PaperHost, planTraffic, type Traffic, type TrafficPlan } from "./traffic-plan.ts";
+export {
+  type PaperHost,
+  planTraffic,
+  type PresentHost,
+  type Traffic,
+  type TrafficPlan,
+} from "./traffic-plan.ts";
 export { ansiblePlaybook } from "./plan-formats/ansible.ts";
 export type { FormattedPlan } from "./plan-formats/format-lines.ts";
 export { kubeProxyConfiguration } from "./plan-formats/kube-proxy.ts";
@@ -62,4 +70,4 @@ export {
   type WhatIf,
   type WhatIfFacts,
 } from "./whatif.ts";
-export type { TableState } from "./whatif-table.ts";
+export { LEAST_LOSS_SHARE, type TableState } from "./whatif-table.ts";

@@ -5,7 +5,7 @@
 import { formatDuration } from "../table/duration.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 import type { PlanFacts, PlannedSetting } from "./plan-shape.ts";
-import { capacityWithin, type ChosenSizes } from "./proposal-sizes.ts";
+import { capacityWithin, type ChosenSizes, TARGET_TOLERANCE } from "./proposal-sizes.ts";
 import { type ChosenTimeouts, PRESENT_ABOVE } from "./proposal-timeouts.ts";
 import { rfcFloors } from "./rfc-floors.ts";
 import { amountOf, groupDigits, memoryText, percent } from "./wording.ts";
@@ -43,14 +43,19 @@ export function sizeSettings(facts: PlanFacts, { sizes, timeouts }: Choice): Pla
   return planned;
 }
 
-function bucketReason({ host }: PlanFacts, sizes: ChosenSizes, present: number | undefined): string {
+function bucketReason({ host, onPaper }: PlanFacts, sizes: ChosenSizes, present: number | undefined): string {
   const { bucketCount, capacityFlows } = sizes;
   const bytes = memoryText(bucketCount * (host.pointerBytes ?? 8));
   const load = loadText(capacityFlows / bucketCount);
   const full = `A full table has ${load} then, for ${bytes} taken at once`;
   if (present === undefined || present === 0) return `${full}.`;
+  const which = onPaper === true ? "default" : "present";
+  if (bucketCount < present) {
+    const instead = memoryText(present * (host.pointerBytes ?? 8));
+    return `${full}; the ${which} ${groupDigits(present)} would take ${instead} of the budget.`;
+  }
   const before = loadText(capacityFlows / present);
-  return `${full}; with the present ${groupDigits(present)} it would have ${before}.`;
+  return `${full}; with the ${which} ${groupDigits(present)} it would have ${before}.`;
 }
 
 function loadText(load: number): string {
@@ -81,6 +86,11 @@ function capacityReason(
         `and use ${use} of this.`
       );
     }
+    case "lowered":
+      return (
+        `The budget holds no more (${cost}); ${peak} / ${target} = ` +
+        `${groupDigits(peakFlows / goal.targetShare)} fit into it.`
+      );
     case "default":
       return `What kernel ${host.kernelRelease ?? "?"} chooses by itself for this memory; ${cost}.`;
     case "unlimited":
@@ -92,7 +102,12 @@ function capacityReason(
 export function planNotes(facts: PlanFacts, choice: Choice, nothingToChange: boolean): string[] {
   const keep = facts.onPaper === true ? [] : keepNotes(choice);
   const changes = nothingToChange ? [] : [...keep, ...floorNotes(choice), ...placeNotes(facts, choice)];
-  return [...evidenceNotes(facts, choice), ...budgetNotes(facts, choice), ...changes];
+  return [
+    ...evidenceNotes(facts, choice),
+    ...enoughNotes(facts, choice),
+    ...budgetNotes(facts, choice),
+    ...changes,
+  ];
 }
 
 function evidenceNotes(facts: PlanFacts, { sizes, timeouts }: Choice): string[] {
@@ -143,6 +158,27 @@ function evidenceNotes(facts: PlanFacts, { sizes, timeouts }: Choice): string[] 
   return notes;
 }
 
+/** Why the capacity may stay: where it is only nearly enough, and where somebody reckons. */
+function enoughNotes({ goal, isReckoned, onPaper }: PlanFacts, { sizes, timeouts }: Choice): string[] {
+  if (sizes === undefined || timeouts === undefined || sizes.capacityWhy !== "suffices") return [];
+  const peakFlows = timeouts.judgedPeakFlows;
+  const capacity = groupDigits(sizes.capacityFlows);
+  const target = percent(goal.targetShare);
+  if (isReckoned === true) {
+    const which = onPaper === true ? `the default of ${capacity}` : capacity;
+    return [
+      `nf_conntrack_max stays at ${which}: ${groupDigits(peakFlows)} flows at the peak / ${target} use = ` +
+        `${groupDigits(peakFlows / goal.targetShare)}, and it holds that.`,
+    ];
+  }
+  const share = peakFlows / sizes.capacityFlows;
+  if (share <= goal.targetShare) return [];
+  return [
+    `nf_conntrack_max stays at ${capacity}: the peak uses ${Number((share * 100).toFixed(1))} % of it, ` +
+      `within ${Math.round((TARGET_TOLERANCE - 1) * 100)} % of the target of ${target}.`,
+  ];
+}
+
 function uncertainNote(leastFlows: number, mostFlows: number): string {
   return (
     `Flows at the peak are not known better than between ${groupDigits(leastFlows)} and ` +
@@ -167,10 +203,13 @@ function budgetNotes(facts: PlanFacts, { sizes, timeouts, budgetBytes }: Choice)
   if (budgetBytes !== undefined && memory.bytes > budgetBytes) {
     const within = capacityWithin(facts, budgetBytes);
     const each = memory.namespaces > 1 ? ` in ${memory.namespaces} namespaces that may each hold it` : "";
+    const advice =
+      facts.onPaper === true
+        ? ""
+        : " A plan lowers nothing: do it yourself where so much memory is not to spare.";
     notes.push(
       `Full${each}, the table takes ${memoryText(memory.bytes)}, more than the budget of ` +
-        `${memoryText(budgetBytes)}, which holds ${groupDigits(within)} flows. A plan lowers nothing: ` +
-        "do it yourself where so much memory is not to spare.",
+        `${memoryText(budgetBytes)}, which holds ${groupDigits(within)} flows.${advice}`,
     );
   } else if (memory.namespaces > 1) {
     notes.push(

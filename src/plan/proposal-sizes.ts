@@ -1,7 +1,7 @@
 /**
  * The sizes that belong to a load: a capacity with room above the peak, and the buckets that belong to the
  * capacity, within a budget of memory. A present value that does is left alone, and none is lowered: what the
- * memory does not hold is said instead.
+ * memory does not hold is said instead. Only a host on paper may get less than its kernel would choose.
  */
 import type { Host } from "../table/host.ts";
 import { parseKernelRelease } from "../table/kernel-release.ts";
@@ -34,6 +34,10 @@ export interface SizingNeed {
   otherFlows: number;
   /** Share of the capacity in use at the peak that is aimed at. */
   targetShare: number;
+  /** The target is kept exactly, not within TARGET_TOLERANCE. */
+  isReckoned?: true;
+  /** What is present is what the kernel would choose: a budget may ask for less. */
+  onPaper?: true;
   /** The most bytes the table may take when full; absent: memory and budget are unknown. */
   budgetBytes?: number;
   /** Namespaces that hold flows; each may hold the capacity. */
@@ -48,6 +52,8 @@ export type CapacityWhy =
   | "raised"
   /** Raised as far as the budget goes; the peak uses more than the target. */
   | "budget"
+  /** Less than the kernel's own choice, on paper: the budget holds no more, and the peak needs no more. */
+  | "lowered"
   /** Nobody knows the load: what this kernel chooses by itself for this memory. */
   | "default"
   /** There was no limit at all. */
@@ -89,8 +95,14 @@ export function chooseSizes(need: SizingNeed): ChosenSizes | undefined {
   if (present === undefined && usual === undefined) return undefined;
   const asked = peakFlows === undefined ? 0 : Math.min(INT_MAX, peakFlows / targetShare);
   const base = present === undefined || present === 0 ? (usual?.capacityFlows ?? 0) : present;
-  const wantedCapacityFlows = asked <= base * TARGET_TOLERANCE ? base : roundCapacity(asked);
-  const { capacityFlows, why } = chooseCapacity(need, { present, base, wanted: wantedCapacityFlows, usual });
+  const wantedCapacityFlows = asked <= base * toleranceOf(need) ? base : roundCapacity(asked);
+  const { capacityFlows, why } = chooseCapacity(need, {
+    present,
+    base,
+    asked,
+    wanted: wantedCapacityFlows,
+    usual,
+  });
   const bucketCount = chooseBuckets(need, capacityFlows, why, usual);
   const memory = memoryWhenFull(need, capacityFlows, bucketCount);
   return { capacityFlows, capacityWhy: why, bucketCount, wantedCapacityFlows, memory };
@@ -99,15 +111,20 @@ export function chooseSizes(need: SizingNeed): ChosenSizes | undefined {
 interface Capacities {
   present: number | undefined;
   base: number;
+  /** By the target, not rounded. */
+  asked: number;
   wanted: number;
   usual: DefaultSizes | undefined;
 }
 
 function chooseCapacity(
   need: SizingNeed,
-  { present, base, wanted, usual }: Capacities,
+  { present, base, asked, wanted, usual }: Capacities,
 ): { capacityFlows: number; why: CapacityWhy } {
   const within = capacityWithin(need, need.budgetBytes);
+  if (need.onPaper === true && within < wanted) {
+    return { capacityFlows: within, why: asked <= within ? "lowered" : "budget" };
+  }
   if (present === undefined || present === 0) {
     const why = present === 0 ? "unlimited" : "default";
     if (wanted <= base) return { capacityFlows: wanted, why };
@@ -124,6 +141,11 @@ function chooseCapacity(
   return { capacityFlows: present, why: "suffices" };
 }
 
+/** How far above the target a peak may be. */
+export function toleranceOf({ isReckoned }: Pick<SizingNeed, "isReckoned">): number {
+  return isReckoned === true ? 1 : TARGET_TOLERANCE;
+}
+
 /** The greatest capacity whose flows, with a bucket each, fit into so many bytes. */
 export function capacityWithin(
   need: Pick<SizingNeed, "host" | "settings" | "namespacesInUse">,
@@ -136,8 +158,8 @@ export function capacityWithin(
 
 /**
  * One bucket a flow when full, as kernels choose since 5.15, for the flows of all namespaces at the peak if
- * those are more. Never fewer than there are: that would gain nothing. Where the capacity stays, and the
- * buckets do, they stay as well.
+ * those are more. Never fewer than there are: that would gain nothing, but for a budget on paper. Where the
+ * capacity stays, and the buckets do, they stay as well.
  */
 function chooseBuckets(
   need: SizingNeed,
@@ -146,7 +168,8 @@ function chooseBuckets(
   usual: DefaultSizes | undefined,
 ): number {
   const { host, settings, peakFlows = 0, otherFlows } = need;
-  const present = settings.nf_conntrack_buckets ?? settings.hashsize ?? 0;
+  const isBelowDefault = need.onPaper === true && capacityFlows < (settings.nf_conntrack_max ?? 0);
+  const present = isBelowDefault ? 0 : (settings.nf_conntrack_buckets ?? settings.hashsize ?? 0);
   const sharedFlows = Math.min(peakFlows, capacityFlows) + otherFlows;
   const release = host.kernelRelease === undefined ? undefined : parseKernelRelease(host.kernelRelease);
   const chainsLimited = chainLimitsOf(release, false).worst !== undefined;

@@ -9,11 +9,12 @@
  * 2 min) nothing goes below it unless asked; the other states are below by the kernel's own defaults.
  */
 import { formatDuration, roughDuration } from "../table/duration.ts";
+import type { Host } from "../table/host.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 import { settingOf, type SettingKey, type Settings } from "../table/settings.ts";
 import type { ExpectedFlows, ExpectedPart, Expectation, PlanFacts, PlannedSetting } from "./plan-shape.ts";
 import { type Peaks, peaksOf } from "./proposal-peaks.ts";
-import { TARGET_TOLERANCE, usualSizes } from "./proposal-sizes.ts";
+import { toleranceOf, usualSizes } from "./proposal-sizes.ts";
 import { amountOf, groupDigits, percent } from "./wording.ts";
 
 /** A change that saves less than this share of the flows is not worth anybody's attention. */
@@ -181,9 +182,11 @@ export function chooseTimeouts(facts: PlanFacts, expected: Expectation, budgetFl
     return { ...unchanged, settings: [], wanted: {}, after: before, ...at, harsh: false };
   }
   const context: StepContext = { facts, expected, peaks };
-  const roomIn = (flows: number): number => flows * goal.targetShare * TARGET_TOLERANCE;
-  const most = roomIn(Math.max(capacity, budgetFlows));
-  const gentle = takeSteps(context, start, gentleSteps, roomIn(capacity));
+  const roomIn = (flows: number): number => flows * goal.targetShare * toleranceOf(facts);
+  // On paper a budget may hold less than what the kernel would choose.
+  const held = facts.onPaper === true ? Math.min(capacity, budgetFlows) : capacity;
+  const most = roomIn(facts.onPaper === true ? budgetFlows : Math.max(capacity, budgetFlows));
+  const gentle = takeSteps(context, start, gentleSteps, roomIn(held));
   const gentleFits = gentle.peakFlows <= most;
   const chosen = gentleFits
     ? gentle
@@ -230,7 +233,7 @@ function takeSteps(
     for (const ladder of ladders) {
       const inForce = chosen.wanted[ladder.key] ?? facts.settings[ladder.key];
       const next = stepsOf(ladder).find((seconds) => inForce !== undefined && seconds < inForce);
-      if (next === undefined || !canBeSet(facts, ladder.key)) continue;
+      if (next === undefined || !canBeSet(facts.host, ladder.key)) continue;
       const wanted = { ...chosen.wanted, [ladder.key]: next };
       const flows = expected(wanted);
       const peakFlows = peaks.judged(flows);
@@ -243,9 +246,13 @@ function takeSteps(
   return chosen;
 }
 
+/** The first, safe step of a timeout on this kernel; undefined: there is none. */
+export function gentleStepOf(host: Host, key: SettingKey): number | undefined {
+  return canBeSet(host, key) ? ladders.find((ladder) => ladder.key === key)?.gentle : undefined;
+}
+
 /** Before 2.6.0 timeouts are compiled in. */
-function canBeSet(facts: PlanFacts, key: SettingKey): boolean {
-  const { kernelRelease } = facts.host;
+function canBeSet({ kernelRelease }: Host, key: SettingKey): boolean {
   const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
   const { until } = settingOf(key);
   if (release === undefined) return true;

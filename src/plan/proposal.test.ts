@@ -72,6 +72,16 @@ test("a host with room at the peak has nothing to change", () => {
   assert.ok(Math.abs((plan.predicted?.useShare ?? 0) - 55_200 / 262_144) < 1e-9);
 });
 
+test("a peak a little above the target changes nothing, and is said to be within a twentieth of it", () => {
+  const plan = planFor({ nf_conntrack_udp_timeout_stream: 1110 });
+  assert.deepEqual(plan.settings, []);
+  assert.deepEqual(plan.notes, [
+    "nf_conntrack_max stays at 262,144: the peak uses 50.8 % of it, within 5 % of the target of 50 %.",
+  ]);
+  const exact = planFor({ nf_conntrack_udp_timeout_stream: 1110 }, { facts: { isReckoned: true } });
+  assert.ok((exact.predicted?.peak.useShare ?? 1) <= 0.5);
+});
+
 test("a hoard of dead connections costs the established timeout, and no capacity", () => {
   const plan = planFor({ nf_conntrack_tcp_timeout_established: 0.5, nf_conntrack_udp_timeout: 20 });
   assert.deepEqual(changes(plan), { tcp_timeout_established: 86_400 });

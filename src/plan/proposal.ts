@@ -43,6 +43,8 @@ function choose(facts: PlanFacts): Choice {
   const sizes = chooseSizes({
     ...room,
     otherFlows: facts.otherFlows,
+    ...(facts.isReckoned === undefined ? {} : { isReckoned: facts.isReckoned }),
+    ...(facts.onPaper === undefined ? {} : { onPaper: facts.onPaper }),
     targetShare: goal.targetShare,
     ...(timeouts === undefined ? {} : { peakFlows: timeouts.gentlePeakFlows }),
     ...(budgetBytes === undefined ? {} : { budgetBytes }),

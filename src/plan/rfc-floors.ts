@@ -3,7 +3,7 @@
  * 4 min, transitory 4 min), RFC 4787 (REQ-5: UDP 2 min) and RFC 5508 (REQ-2: ICMP 1 min). Linux stays below
  * several by default. The timeout of one-way UDP is not among them: a mapping in use is the two-way one.
  */
-import type { SettingKey } from "../table/settings.ts";
+import type { SettingKey, Settings } from "../table/settings.ts";
 
 export interface RfcFloor {
   key: SettingKey;
@@ -19,7 +19,7 @@ export interface RfcFloor {
  * One-way UDP has a mapping as well. Linux is far below by default, so nothing is judged by it; who shortens
  * it further is told.
  */
-export const oneWayFloor: RfcFloor = { key: "nf_conntrack_udp_timeout", seconds: 120, rfc: "RFC 4787" };
+const oneWayFloor: RfcFloor = { key: "nf_conntrack_udp_timeout", seconds: 120, rfc: "RFC 4787" };
 
 export const rfcFloors: readonly RfcFloor[] = [
   { key: "nf_conntrack_tcp_timeout_established", seconds: 7440, rfc: "RFC 5382", breaks: true },
@@ -33,3 +33,22 @@ export const rfcFloors: readonly RfcFloor[] = [
   { key: "nf_conntrack_icmp_timeout", seconds: 60, rfc: "RFC 5508" },
   { key: "nf_conntrack_icmpv6_timeout", seconds: 60, rfc: "RFC 5508" },
 ];
+
+/** A floor that a change goes below, with a sentence. */
+export interface CrossedFloor {
+  key: SettingKey;
+  /** Seconds wanted. */
+  to: number;
+  why: string;
+}
+
+/** Floors that a change goes below, or further below, each with a sentence. */
+export function floorsCrossed(now: Settings, wanted: Settings): readonly CrossedFloor[] {
+  return [...rfcFloors, oneWayFloor].flatMap(({ key, seconds, rfc }) => {
+    const to = wanted[key];
+    const from = now[key];
+    if (to === undefined || to >= seconds || (from !== undefined && to >= from)) return [];
+    const further = from !== undefined && from < seconds ? "further " : "";
+    return [{ key, to, why: `${key} is ${further}below the ${seconds} s that ${rfc} asks of a NAT` }];
+  });
+}

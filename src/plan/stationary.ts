@@ -117,6 +117,27 @@ export function wantedTimeout(
   return Math.max(0, Math.min(own, cap));
 }
 
+/**
+ * Whether `wanted` changes the timeout of a regime of which none is known: those of a listing without its
+ * host whose default is not the same in all kernels.
+ */
+export function isUntold(
+  { settings, release }: Pick<Observation, "settings" | "release">,
+  { timeoutSeconds, protocolNumber, conversation }: RegimeAges,
+  wanted: Settings,
+): boolean {
+  if (timeoutSeconds !== undefined) return false;
+  const candidates = (values: Settings): string =>
+    JSON.stringify(
+      timeoutCandidates(
+        { settings: values, ...(release === undefined ? {} : { release }) },
+        protocolNumber,
+        conversation,
+      ),
+    );
+  return candidates(settings) !== candidates({ ...settings, ...wanted });
+}
+
 function regimeModel(
   observation: Observation,
   regime: RegimeAges,
@@ -127,6 +148,10 @@ function regimeModel(
   let reachSeconds = -1;
   return (wanted) => {
     const timeoutSeconds = wantedTimeout(observation, regime, wanted);
+    if (isUntold(observation, regime, wanted)) {
+      const counted = { ...asTheyAre(regime.flows), lowFlows: 0 };
+      return stationaryRegime(observation.second, regime, undefined, undefined, counted);
+    }
     const known = byTimeout.get(timeoutSeconds);
     if (known !== undefined) return known;
     if ((timeoutSeconds ?? 0) > reachSeconds) {
@@ -145,10 +170,11 @@ function stationaryRegime(
   regime: RegimeAges,
   table: LifeTable | undefined,
   timeoutSeconds: number | undefined,
+  counted: Estimate = table === undefined
+    ? asTheyAre(regime.flows)
+    : regimeFlows(regime, table, timeoutSeconds ?? 0),
 ): StationaryRegime {
   const scale = flowsRead === 0 ? 1 : ofFlows / flowsRead;
-  const counted =
-    table === undefined ? asTheyAre(regime.flows) : regimeFlows(regime, table, timeoutSeconds ?? 0);
   const predicted = predictedOf(counted, scale);
   const entriesPerSecond = (regime.ages[0] ?? 0) * scale;
   return {

@@ -5,6 +5,7 @@
 import type { Host } from "../table/host.ts";
 import { parseKernelRelease } from "../table/kernel-release.ts";
 import type { Settings } from "../table/settings.ts";
+import { recommendedBuckets } from "../table/sizes.ts";
 import { chainLimitsOf, chainLossShare, earlyDropMissShare } from "./load.ts";
 import { extensionBytesOf, tableMemory } from "./memory.ts";
 import type { Observation } from "./stationary.ts";
@@ -21,6 +22,9 @@ export interface TableState {
   loadFlowsPerBucket?: number;
   /** Share of new flows refused in silence because of a long chain, at most. */
   chainLossShare?: number;
+  /** The same two of a full table: this namespace at its limit, the others as they are. */
+  fullLoadFlowsPerBucket?: number;
+  fullChainLossShare?: number;
   /** Share of new flows dropped by a full table although others could be evicted, at most. */
   earlyDropMissShare?: number;
   /** Of these flows and buckets, and when full. */
@@ -66,8 +70,12 @@ function losses(
 ): Partial<TableState> {
   const { kernelRelease } = facts.host;
   const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
-  const load = (occupancyFlows + (facts.otherFlows ?? 0)) / bucketCount;
+  const { otherFlows = 0 } = facts;
+  const load = (occupancyFlows + otherFlows) / bucketCount;
+  const fullLoad = capacityFlows === undefined ? undefined : (capacityFlows + otherFlows) / bucketCount;
   const { worst } = chainLimitsOf(release, facts.countsLongChains ?? false);
+  const lost = (flowsPerBucket: number): number =>
+    worst === undefined ? 0 : chainLossShare(flowsPerBucket, worst);
   const { byStatus, flows } = facts.observation.census;
   const assured = byStatus["assured"]?.flows;
   const miss =
@@ -76,8 +84,45 @@ function losses(
       : earlyDropMissShare(capacityFlows / bucketCount, 1 - assured / flows, release).highShare;
   return {
     loadFlowsPerBucket: load,
-    chainLossShare: worst === undefined ? 0 : chainLossShare(load, worst),
+    chainLossShare: lost(load),
+    ...(fullLoad === undefined
+      ? {}
+      : { fullLoadFlowsPerBucket: fullLoad, fullChainLossShare: lost(fullLoad) }),
     ...(miss === undefined ? {} : { earlyDropMissShare: miss }),
+  };
+}
+
+/** A loss below one in a million is none. */
+export const LEAST_LOSS_SHARE = 1e-6;
+/** More flows a bucket than this make every packet look at several flows before it finds its own. */
+const MOST_LOAD = 2;
+
+/** A table whose chains are too long once it is full, and the buckets that belong to its limit. */
+export interface BucketsTooFew {
+  bucketCount: number;
+  loadFlowsPerBucket: number;
+  lossShare: number;
+  /** Flows that are more than one a bucket. */
+  flows: number;
+}
+
+/** Undefined where the buckets suffice, are not known, or suffer less than before the change. */
+export function bucketsTooFew(
+  { host, otherFlows = 0 }: TableStateFacts,
+  before: TableState,
+  after: TableState,
+): BucketsTooFew | undefined {
+  const { capacityFlows = 0, bucketCount, fullLoadFlowsPerBucket: load, fullChainLossShare = 0 } = after;
+  if (bucketCount === undefined || load === undefined) return undefined;
+  if (load <= MOST_LOAD && fullChainLossShare < LEAST_LOSS_SHARE) return undefined;
+  if (load <= (before.fullLoadFlowsPerBucket ?? 0)) return undefined;
+  const own = recommendedBuckets(capacityFlows, host);
+  const suffices = own > bucketCount && (capacityFlows + otherFlows) / own <= MOST_LOAD;
+  return {
+    bucketCount: suffices ? own : recommendedBuckets(capacityFlows + otherFlows, host),
+    loadFlowsPerBucket: load,
+    lossShare: fullChainLossShare,
+    flows: Math.max(0, capacityFlows + otherFlows - bucketCount),
   };
 }
 

@@ -216,6 +216,84 @@ test("limit and buckets: load, loss in long chains and memory follow", () => {
   assert.match(table.after.memoryHow ?? "", /estimated/);
 });
 
+for (const { why, wanted, kernelRelease, otherFlows, told } of [
+  {
+    why: "a limit without its buckets",
+    wanted: { nf_conntrack_max: 1_210_856 },
+    kernelRelease: "6.8.0",
+    told: 1_210_880,
+  },
+  {
+    why: "buckets that are taken away",
+    wanted: { nf_conntrack_buckets: 256 },
+    kernelRelease: "6.8.0",
+    told: 1024,
+  },
+  {
+    why: "one flow a bucket under the short chain limit",
+    wanted: { nf_conntrack_max: 2048 },
+    kernelRelease: "5.15.0",
+    told: 2048,
+  },
+  {
+    why: "chains that others fill",
+    wanted: { nf_conntrack_max: 2000 },
+    kernelRelease: "6.8.0",
+    otherFlows: 8000,
+    told: 10_240,
+  },
+  {
+    why: "a limit with its buckets",
+    wanted: { nf_conntrack_max: 65_536, nf_conntrack_buckets: 65_536 },
+    kernelRelease: "6.8.0",
+    told: undefined,
+  },
+  {
+    why: "a limit that is lowered",
+    wanted: { nf_conntrack_max: 500 },
+    kernelRelease: "6.8.0",
+    told: undefined,
+  },
+] as const) {
+  test(`what breaks when the table is full, ${why}: ${told ?? "nothing"}`, () => {
+    const { breaks, table } = answer([silentFor(5)], wanted, {
+      host: { tracker: "nf_conntrack", kernelRelease },
+      ...(otherFlows === undefined ? {} : { otherFlows }),
+    });
+    const found = breaks.find(({ code }) => code === "buckets-too-few");
+    assert.equal(found?.why.match(/--set nf_conntrack_buckets=(\d+)/)?.[1], told?.toString());
+    const { capacityFlows = 0, bucketCount = 1, fullLoadFlowsPerBucket } = table.after;
+    assert.equal(fullLoadFlowsPerBucket, (capacityFlows + (otherFlows ?? 0)) / bucketCount);
+  });
+}
+
+test("a full table is told to lose flows in long chains that the present one does not", () => {
+  const { table, breaks } = answer(
+    [silentFor(5)],
+    { nf_conntrack_max: 65_536 },
+    { host: { tracker: "nf_conntrack", kernelRelease: "6.8.0" } },
+  );
+  assert.ok((table.after.chainLossShare ?? 1) < 1e-9);
+  assert.ok((table.before.fullChainLossShare ?? 1) < 1e-9);
+  assert.ok((table.after.fullChainLossShare ?? 0) > 0.9);
+  assert.equal(breaks.find(({ code }) => code === "buckets-too-few")?.flows, 65_536 - 1024);
+});
+
+test("flows without a known timeout are unknown when it changes: the range has all and none", () => {
+  const { nf_conntrack_udp_timeout_stream: _, ...settings } = usualTimeouts;
+  const twoWay: Row = { protocol: UDP, status: TALKING, timeoutSeconds: 50 };
+  const observation = observationOf({ rows: times(120, () => twoWay), settings });
+  const found = answer([], { nf_conntrack_udp_timeout_stream: 60 }, { observation, settings });
+  assert.equal(found.untoldFlows, 120);
+  assert.equal(found.immediately.unknownFlows, 120);
+  assert.equal(found.after.lowFlows, 0);
+  assert.equal(found.breaks.find(({ code }) => code === "below-rfc-floor")?.flows, 120);
+  assert.ok(found.after.flows === 120 && found.after.highFlows >= 120);
+  const other = answer([], HALF_A_DAY, { observation, settings });
+  assert.deepEqual([other.untoldFlows, other.immediately.unknownFlows], [0, 0]);
+  assert.ok(other.after.lowFlows > 90);
+});
+
 for (const { key, isPreviewed } of [
   { key: "nf_conntrack_tcp_loose", isPreviewed: false },
   { key: "nf_conntrack_tcp_be_liberal", isPreviewed: false },

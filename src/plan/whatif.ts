@@ -9,16 +9,18 @@ import type { RegimeAges, SilentService } from "../census/census.ts";
 import type { Host } from "../table/host.ts";
 import { TCP } from "../table/protocol.ts";
 import { type SettingKey, SETTING_KEYS, settingOf, type Settings } from "../table/settings.ts";
-import { oneWayFloor, rfcFloors } from "./rfc-floors.ts";
+import { floorsCrossed } from "./rfc-floors.ts";
 import {
+  isUntold,
   type Observation,
   type Predicted,
   stationaryModel,
   type StationaryFlows,
   wantedTimeout,
 } from "./stationary.ts";
-import { type TableState, tableStateOf } from "./whatif-table.ts";
+import { bucketsTooFew, LEAST_LOSS_SHARE, type TableState, tableStateOf } from "./whatif-table.ts";
 import { type RemainingSpan, type Uncollected, uncollectedFlows } from "./uncollected.ts";
+import { groupDigits, percent } from "./wording.ts";
 
 /** Everything somebody has seen that matters. */
 export interface WhatIfFacts {
@@ -80,7 +82,8 @@ export type BreakCode =
   | "own-session"
   | "login-sessions"
   | "below-rfc-floor"
-  | "over-capacity";
+  | "over-capacity"
+  | "buckets-too-few";
 
 /** Something that would stop working. */
 export interface Break {
@@ -99,6 +102,8 @@ export interface WhatIf {
   uncollected: Uncollected;
   /** Flows with more time left than their timeout gives: how many of them stay is not known. */
   leftoverFlows: number;
+  /** Flows whose timeout is not known here, and is to be changed: how many of them stay is not known. */
+  untoldFlows: number;
   /** Until the steady state is reached; absent when no timeout changes for any flow. */
   reachedAfterSeconds?: number;
   byState: readonly StateChange[];
@@ -125,6 +130,7 @@ export function whatIf(
   const { total } = stationary;
   const uncollected = expiredFlows(facts, wanted, stationary);
   const reachedAfterSeconds = reachedAfter(observation, wanted);
+  const tableBefore = tableStateOf(facts, settings, occupancyFlows ?? flows);
   const tableAfter = tableStateOf(facts, { ...settings, ...wanted }, total.flows + uncollected.meanFlows);
   return {
     changes,
@@ -133,12 +139,16 @@ export function whatIf(
     after: total,
     uncollected,
     leftoverFlows: leftovers(observation),
+    untoldFlows: untold(observation, wanted),
     ...(reachedAfterSeconds === undefined ? {} : { reachedAfterSeconds }),
     byState: stateChanges(observation, stationary, wanted),
-    breaks: breaksOf(facts, wanted, total.flows + uncollected.peakFlows, tableAfter),
+    breaks: [
+      ...breaksOf(facts, wanted, total.flows + uncollected.peakFlows, tableAfter),
+      ...fewBuckets(facts, tableBefore, tableAfter),
+    ],
     silentServices: facts.silentServices,
     silentScale: scaleOf(observation),
-    table: { before: tableStateOf(facts, settings, occupancyFlows ?? flows), after: tableAfter },
+    table: { before: tableBefore, after: tableAfter },
     notPreviewed: changes.flatMap(({ key }) => notPreviewed(key)),
     stationary,
   };
@@ -214,8 +224,13 @@ function goneFlows(observation: Observation, wanted: Settings): GoneFlows {
     goneTranslatedFlows: translated * scale,
     ...(scale === 1 ? {} : { standardErrorFlows: Math.sqrt(gone) * scale }),
     ...keptTimes(byRemaining, gone),
-    unknownFlows: unknown * scale,
+    unknownFlows: unknown * scale + untold(observation, wanted),
   };
+}
+
+function untold(observation: Observation, wanted: Settings): number {
+  const regimes = observation.second.regimes.filter((regime) => isUntold(observation, regime, wanted));
+  return regimes.reduce((sum, { flows }) => sum + flows, 0) * scaleOf(observation);
 }
 
 function leftovers(observation: Observation): number {
@@ -352,6 +367,28 @@ function breaksOf(facts: WhatIfFacts, wanted: Settings, peakFlows: number, then:
   return breaks;
 }
 
+/** A limit that was raised without its buckets: what a full table would lose in silence. */
+function fewBuckets(facts: WhatIfFacts, before: TableState, after: TableState): Break[] {
+  const found = bucketsTooFew(facts, before, after);
+  if (found === undefined) return [];
+  const key = facts.settings.nf_conntrack_buckets === undefined ? "hashsize" : "nf_conntrack_buckets";
+  const { bucketCount, loadFlowsPerBucket, lossShare, flows } = found;
+  const lost =
+    lossShare < LEAST_LOSS_SHARE
+      ? "every packet then searches long chains"
+      : `up to ${percent(lossShare)} of new connections are then refused in silence for a long chain`;
+  return [
+    {
+      code: "buckets-too-few",
+      why:
+        `flows more than buckets when the table is full, ${loadFlowsPerBucket.toFixed(1)} a bucket: ` +
+        `${lost}; to this limit belong ${groupDigits(bucketCount)} buckets: --set ${key}=${bucketCount}`,
+      flows,
+      key,
+    },
+  ];
+}
+
 /** Half-open TCP never carries a session: the timeout of ESTABLISHED decides. */
 function silentSessions({ sessions, observation }: WhatIfFacts, wanted: Settings): Break[] {
   const established = observation.second.regimes.find(
@@ -375,20 +412,12 @@ function silentSessions({ sessions, observation }: WhatIfFacts, wanted: Settings
 /** Floors that the change goes below, or further below. */
 function belowFloors({ observation, settings }: WhatIfFacts, wanted: Settings): Break[] {
   const scale = scaleOf(observation);
-  return [...rfcFloors, oneWayFloor].flatMap(({ key, seconds, rfc }) => {
-    const to = wanted[key];
-    const from = settings[key];
-    if (to === undefined || to >= seconds || (from !== undefined && to >= from)) return [];
-    const further = from !== undefined && from < seconds ? "further " : "";
-    const governed = observation.second.regimes.filter((regime) => regime.key === key);
-    return [
-      {
-        code: "below-rfc-floor" as const,
-        why: `${key} is ${further}below the ${seconds} s that ${rfc} asks of a NAT`,
-        flows: governed.reduce((sum, { flows }) => sum + flows, 0) * scale,
-        key,
-      },
-    ];
+  return floorsCrossed(settings, wanted).map(({ key, to, why }) => {
+    const governed = observation.second.regimes.filter(
+      (regime) => regime.key === key || isUntold(observation, regime, { [key]: to }),
+    );
+    const flows = governed.reduce((sum, each) => sum + each.flows, 0) * scale;
+    return { code: "below-rfc-floor" as const, why, flows, key };
   });
 }
 

@@ -13,6 +13,8 @@ const ANSWERED = Status.CONFIRMED | Status.SEEN_REPLY | Status.ASSURED;
 const settings = {
   nf_conntrack_tcp_timeout_syn_sent: 120,
   nf_conntrack_tcp_timeout_established: 432_000,
+  nf_conntrack_tcp_timeout_fin_wait: 120,
+  nf_conntrack_tcp_timeout_close_wait: 120,
   nf_conntrack_udp_timeout: 30,
 } as const;
 
@@ -94,7 +96,24 @@ test("every cut can be named, also one that is not offered, and one that nothing
       ["unanswered-tcp", 20],
       ["unanswered-other", 0],
       ["answered-udp", 0],
+      ["half-closed", 0],
       ["silent", 0],
     ],
   );
 });
+
+for (const { state, cut } of [
+  { state: "TIME_WAIT", cut: "closed" },
+  { state: "CLOSE", cut: "closed" },
+  { state: "LAST_ACK", cut: "closed" },
+  { state: "FIN_WAIT", cut: "half-closed" },
+  { state: "CLOSE_WAIT", cut: "half-closed" },
+] as const) {
+  test(`${state} is ${cut}: of a half-closed connection the other side may still send`, () => {
+    const rows = many(20, () => ({ state: TcpState[state], status: ANSWERED, timeoutSeconds: 10 }));
+    assert.deepEqual(
+      cuts(rows).map(({ name, flows }) => [name, flows]),
+      [[cut, 20]],
+    );
+  });
+}

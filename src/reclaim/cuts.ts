@@ -18,6 +18,7 @@ export type CutName =
   | "unanswered-tcp"
   | "unanswered-other"
   | "answered-udp"
+  | "half-closed"
   | "silent";
 
 export interface Cut {
@@ -58,7 +59,7 @@ function kindsOf(floorSeconds: number): Kind[] {
       name: "closed",
       title: "TCP connections that both sides have closed",
       costs: "nothing; a late packet of one of them may be logged as invalid",
-      filter: "tcp state=TIME_WAIT,CLOSE,LAST_ACK,FIN_WAIT",
+      filter: "tcp state=TIME_WAIT,CLOSE,LAST_ACK",
     },
     {
       name: "unanswered-tcp",
@@ -77,6 +78,15 @@ function kindsOf(floorSeconds: number): Kind[] {
       title: "UDP questions that have their answer (DNS, NTP)",
       costs: "a second answer to the same question is lost",
       filter: "udp seen-reply not assured",
+    },
+    {
+      // The kernel's collector gives these up, too: tcp_can_early_drop(), since 4.12.
+      name: "half-closed",
+      title: "TCP connections that one side has closed",
+      costs:
+        "what the other side still sends, such as the end of a download, is lost where a firewall refuses " +
+        "packets of no connection; a table that is 95 % full gives these up by itself, too",
+      filter: "tcp state=FIN_WAIT,CLOSE_WAIT",
     },
     {
       name: "silent",

@@ -11,13 +11,13 @@ import { Status } from "../table/status.ts";
 import { Pace } from "./pace.ts";
 import { Protections } from "./protections.ts";
 import {
-  type FlowRemover,
   HURRIED_STALE_MS,
   isSameSilentFlow,
   reclaimFlows,
   type ReclaimRequest,
   STALE_MS,
 } from "./reclaim-flows.ts";
+import type { FlowRemover } from "../table/removal.ts";
 import { Sieve, type SieveOptions } from "./sieve.ts";
 
 const START_MS = 1_700_000_000_000;

@@ -10,7 +10,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { FlowColumns, Has } from "../table/columns.ts";
-import type { RemovalCounts } from "../table/removal.ts";
+import type { FlowRemover } from "../table/removal.ts";
 import type { Pace } from "./pace.ts";
 import type { Sieve } from "./sieve.ts";
 
@@ -24,20 +24,6 @@ export const STALE_MS = 10;
 export const HURRIED_STALE_MS = 30;
 /** Flows that are read again at once: few enough that ending them follows within a millisecond. */
 const REREAD_FLOWS = 32;
-
-/** Declared here, met by src/kernel by shape: ends flows given as rows of columns. */
-export interface FlowRemover {
-  readonly counts: Readonly<RemovalCounts>;
-  remove(columns: FlowColumns, rows: Uint16Array, from: number, to: number): void;
-  shorten(columns: FlowColumns, rows: Uint16Array, from: number, to: number, seconds: number): void;
-  reread(
-    columns: FlowColumns,
-    rows: Uint16Array,
-    from: number,
-    to: number,
-    into: { fresh: FlowColumns; origins: Uint16Array },
-  ): void;
-}
 
 export interface ReclaimRequest {
   batches: Iterable<FlowColumns>;

@@ -21,6 +21,6 @@ export {
   Protections,
   protectionText,
 } from "./protections.ts";
-export { type FlowRemover, type ReclaimEnd, reclaimFlows } from "./reclaim-flows.ts";
+export { type ReclaimEnd, reclaimFlows } from "./reclaim-flows.ts";
 export { parseSshConnection, SessionFlows } from "./session-flows.ts";
 export { Sieve, type SieveCounts } from "./sieve.ts";

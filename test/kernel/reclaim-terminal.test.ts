@@ -188,23 +188,23 @@ const unasked: readonly { args: readonly string[]; code: number; left: number; s
   [
     {
       args: [],
-      code: 0,
+      code: 2,
       left: FLOWS,
-      says: "nothing was removed: choose with --cut NAME --yes",
+      says: "nothing was removed: --yes is needed where nobody can be asked, with --cut NAME",
       out: /^1 +40/m,
     },
     {
       args: ["--yes"],
       code: 2,
       left: FLOWS,
-      says: "nothing was removed: choose with --cut NAME --yes",
+      says: "nothing was removed: choose with --cut NAME",
       out: /^1 +40/m,
     },
     {
       args: ["--cut", "closed"],
-      code: 0,
+      code: 2,
       left: FLOWS,
-      says: "nothing was removed: --yes does it",
+      says: "nothing was removed: --yes is needed where nobody can be asked",
       out: /^1 +40/m,
     },
     {
@@ -227,7 +227,7 @@ const unasked: readonly { args: readonly string[]; code: number; left: number; s
       left: FLOWS,
       says:
         "cannot make the cut oldest: wanted unanswered-source, closed, unanswered-tcp, unanswered-other, " +
-        "answered-udp, silent or a number up to 2",
+        "answered-udp, half-closed, silent or a number up to 2",
       out: /^$/,
     },
   ];
@@ -243,12 +243,26 @@ for (const { args, code, left, says, out } of unasked) {
   });
 }
 
+for (const { args, code, says } of [
+  { args: [], code: 2, says: "--yes is needed where nobody can be asked" },
+  { args: ["--json"], code: 2, says: "--yes is needed where nobody can be asked" },
+  { args: ["--dry-run"], code: 0, says: "--dry-run only looks" },
+]) {
+  test(`flows to remove where nobody can be asked: ${args.join(" ") || "no word"}`, () => {
+    refill();
+    const ended = spawnSync(headroom, ["reclaim", ...closed, "--netns", name, ...args], { encoding: "utf8" });
+    assert.equal(ended.stderr, `headroom: nothing was removed: ${says}\n`);
+    assert.deepEqual([ended.status, flowsLeft()], [code, FLOWS]);
+  });
+}
+
 test("an emergency as JSON is the offer, whatever else is asked for without a choice", () => {
   refill();
   for (const [args, code] of [
-    [["--json"], 0],
+    [["--json"], 2],
+    [["--json", "--dry-run"], 0],
     [["--json", "--yes"], 2],
-    [["--json", "--cut", "closed"], 0],
+    [["--json", "--cut", "closed"], 2],
   ] as const) {
     const ended = spawnSync(headroom, ["reclaim", "--emergency", "--netns", name, ...args], {
       encoding: "utf8",

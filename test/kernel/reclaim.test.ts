@@ -624,7 +624,7 @@ test("a table that is full: the greatest safe cut lets new connections pass agai
       .status;
   assert.equal(reach(), 1, "a full table refuses a new connection");
 
-  const offer = reclaim("--emergency", "--netns", routed.router);
+  const offer = reclaim("--emergency", "--dry-run", "--netns", routed.router);
   assert.equal(offer.code, 0, offer.errors);
   assert.match(offer.out, /^1 +\d+ +\d+ % +TCP connections that both sides have closed$/m);
   reclaimSchema.parse(JSON.parse(reclaim("--emergency", "--netns", routed.router, "--json").out));

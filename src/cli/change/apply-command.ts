@@ -33,6 +33,7 @@ import { refusalExitCode, sayIfHeard, sayRefusal, standingLines } from "./refusa
 import { mirrorPaths, reportingHost } from "./reporting-host.ts";
 import { sizeSentences } from "./size-sentences.ts";
 import { takeBackAtOnce } from "./take-back.ts";
+import { timeoutNotes } from "./timeout-notes.ts";
 import {
   ofNamespace,
   readPlanText,
@@ -77,11 +78,16 @@ export async function runApply(context: Context, options: ApplyOptions): Promise
           ...leftNotes(left),
         ]);
       case "change":
-        return await goOn(context, options, job, composition.change);
+        return await goOn(context, options, job, withTimeoutNotes(composition.change, places));
     }
   } finally {
     places.access.close();
   }
+}
+
+function withTimeoutNotes(change: Change, { access }: Places): Change {
+  const notes = timeoutNotes(access.settings().values, change.wanted);
+  return notes.length === 0 ? change : { ...change, notes: [...notes, ...change.notes] };
 }
 
 /** Files are read by the boot of the host, and what it sets is the host's: other namespaces have no boot. */
@@ -153,7 +159,8 @@ function sayNothingToDo(
 ): ExitCode {
   if (options.json === true) {
     const empty = { steps: [], files: [], notLasting };
-    printJson(context, { schema: SCHEMA, outcome: "nothing-to-do", ...empty, notes });
+    const dry = options.dryRun === true ? { dryRun: true } : {};
+    printJson(context, { schema: SCHEMA, outcome: "nothing-to-do", ...dry, ...empty, notes });
     return ExitCode.ok;
   }
   const { look } = context;

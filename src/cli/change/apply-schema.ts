@@ -8,8 +8,9 @@ import { fileSchema, refusalSchema, settingKeySchema, standingSchema, stepSchema
 /** `headroom apply --json`. */
 export const applySchema = z.strictObject({
   schema: z.literal("headroom/apply/v1"),
-  /** Absent with `--dry-run`. */
+  /** With `--dry-run` only where it is certain without writing: `nothing-to-do`, `refused`. */
   outcome: z.optional(z.enum(["nothing-to-do", "applied", "refused", "reverted", "stuck"])),
+  /** Nothing was written, and nothing would be without it but what `commands` says. */
   dryRun: z.optional(z.literal(true)),
   changeId: z.optional(z.string()),
   steps: z.array(stepSchema),

@@ -37,7 +37,29 @@ function nextOf(records: readonly ChangeRecord[], same: string): { command: stri
 
 function recordJson(record: ChangeRecord): object {
   if (record.kind === "unreadable") return { id: record.id, unreadable: record.why, path: record.path };
-  return { ...receiptJson(record.receipt), ended: record.ended };
+  const outcome = outcomeOf(record.receipt);
+  return {
+    ...receiptJson(record.receipt),
+    ...(outcome === undefined ? {} : { outcome }),
+    ended: record.ended,
+  };
+}
+
+/** As `headroom apply` says it; none for a change that was interrupted. */
+function outcomeOf({ state }: Receipt): "applied" | "reverted" | "stuck" | undefined {
+  switch (state) {
+    case "applied":
+    case "awaiting-confirmation":
+      return "applied";
+    case "undone":
+      return "reverted";
+    case "stuck":
+      return "stuck";
+    case "prepared":
+    case "running":
+    case "undoing":
+      return undefined;
+  }
 }
 
 /** The receipt without the bytes of files. */

@@ -8,6 +8,8 @@ import { fileSchema, settingKeySchema, standingSchema, whoSchema } from "./chang
 const change = z.strictObject({
   id: z.string(),
   state: z.enum(["prepared", "running", "awaiting-confirmation", "applied", "undoing", "undone", "stuck"]),
+  /** How it stands, in the words of `headroom apply`; absent: it was interrupted. */
+  outcome: z.optional(z.enum(["applied", "reverted", "stuck"])),
   atMs: z.number(),
   by: whoSchema,
   bootId: z.optional(z.string()),

@@ -17,6 +17,7 @@ export function reportingHost(
     whyNotWritable: (path) => host.whyNotWritable(path),
     sweep: (path) => host.sweep(path),
     lock: () => host.lock(),
+    ...(host.root === undefined ? {} : { root: host.root }),
     hasNamespace: (namespace) => host.hasNamespace(namespace),
     makeDirectories(path, mode) {
       const made = host.makeDirectories(path, mode);

@@ -34,6 +34,7 @@ test("wantedFromPlan() reads keys by any name, and what was found", () => {
 const broken = [
   ["", /it is not JSON/],
   ["[]", /Cannot use the plan p: /],
+  ['{"schema": "headroom/check/v1"}', /its schema is headroom\/check\/v1, not headroom\/plan\/v1$/],
   ['{"settings": 1}', /Cannot use the plan p: settings: /],
   ['{"settings": [{"key": "nf_conntrack_max"}]}', /settings\.0\.to: /],
   ['{"settings": [{"key": "nope", "to": 1}]}', /there is no setting nope$/],

@@ -17,6 +17,8 @@ export interface WantedSettings {
   foundByPlan: Settings;
 }
 
+const planHead = z.object({ schema: z.optional(z.string()) });
+
 /** What is read of a plan; the rest of it is for people. */
 const planFile = z.object({
   schema: z.optional(z.string()),
@@ -107,15 +109,15 @@ function parsePlan(path: string, text: string): z.infer<typeof planFile> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read the plan ${path}: it is not JSON (${why})`, help);
   }
+  const { schema } = z.safeParse(planHead, value).data ?? {};
+  if (schema !== undefined && schema !== "headroom/plan/v1") {
+    throw new UsageError(`Cannot use the plan ${path}: its schema is ${schema}, not headroom/plan/v1`, help);
+  }
   const parsed = z.safeParse(planFile, value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const place = issue === undefined || issue.path.length === 0 ? "it" : issue.path.join(".");
     throw new UsageError(`Cannot use the plan ${path}: ${place}: ${issue?.message ?? "not a plan"}`, help);
-  }
-  const { schema } = parsed.data;
-  if (schema !== undefined && schema !== "headroom/plan/v1") {
-    throw new UsageError(`Cannot use the plan ${path}: its schema is ${schema}, not headroom/plan/v1`, help);
   }
   return parsed.data;
 }

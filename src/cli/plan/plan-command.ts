@@ -10,6 +10,7 @@ import {
   kubeProxyConfiguration,
   planFactsOf,
   type PlanGoal,
+  type PresentHost,
   planTraffic,
   propose,
   sysctlFile,
@@ -249,7 +250,7 @@ async function lastCapacityChange(
   }
 }
 
-/** A host on paper: what is not given is that of the host looked at. */
+/** A load on paper: what is not given is that of the host looked at. */
 async function planOnPaper(
   context: Context,
   options: PlanOptions,
@@ -258,12 +259,13 @@ async function planOnPaper(
   if (options.source !== undefined || options.netns !== undefined || options.sample !== undefined) {
     throw new UsageError("Cannot look at flows and plan from traffic: --from-traffic says what the load is");
   }
-  const seen =
-    options.memoryBytes !== undefined && options.kernel !== undefined
-      ? undefined
-      : await hostLookedAt(context, options.root);
-  const memoryBytes = options.memoryBytes ?? seen?.memoryBytes;
-  const kernelRelease = options.kernel ?? seen?.kernelRelease;
+  const isWhole = options.memoryBytes !== undefined && options.kernel !== undefined;
+  const seen = isWhole && options.root === undefined ? undefined : await hostLookedAt(context, options.root);
+  // Another memory or another kernel than this host's is another host, unless it is the one named.
+  const isAnother = options.memoryBytes !== undefined || options.kernel !== undefined;
+  const present = isAnother && options.root === undefined ? undefined : seen;
+  const memoryBytes = options.memoryBytes ?? seen?.host.memoryBytes;
+  const kernelRelease = options.kernel ?? seen?.host.kernelRelease;
   if (memoryBytes === undefined) {
     throw new UsageError("Cannot tell how much memory this host has", "Give it: --memory 4G");
   }
@@ -273,9 +275,9 @@ async function planOnPaper(
   const paper = {
     memoryBytes,
     kernelRelease,
-    pointerBytes: options.pointerBytes ?? seen?.pointerBytes ?? 8,
+    pointerBytes: options.pointerBytes ?? seen?.host.pointerBytes ?? 8,
   };
-  const planned = planTraffic(paper, traffic, goalOf(options, memoryBytes));
+  const planned = planTraffic(paper, traffic, goalOf(options, memoryBytes), present);
   if (planned === undefined) {
     throw new UsageError(
       `Cannot plan for kernel ${kernelRelease}: there was no connection tracking before 2.4.0`,
@@ -289,11 +291,11 @@ function paperReport(planned: TrafficPlan): PlanReport {
   return { plan, host, settings, traffic: planned, notes: [], unseen: [] };
 }
 
-async function hostLookedAt(context: Context, root: string | undefined): Promise<Host> {
+async function hostLookedAt(context: Context, root: string | undefined): Promise<PresentHost> {
   const kernel = await context.deps.kernel();
   const access = kernel.openHost({ clock: context.deps.clock, ...(root === undefined ? {} : { root }) });
   try {
-    return access.host();
+    return { host: access.host(), settings: access.settings().values };
   } finally {
     access.close();
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -73,4 +73,26 @@ test("plan --json of traffic conforms to its schema", async () => {
     "--kernel",
     "5.15",
   );
+});
+
+test("a plan from traffic for a host that is there says what is in force there", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "hr-plan-"));
+  try {
+    cpSync(join(trees, "6.18"), directory, { recursive: true });
+    writeFileSync(join(directory, "proc/sys/net/netfilter/nf_conntrack_max"), "131072\n");
+    const traffic = ["--from-traffic", "connections=4k/s,hold=120s"];
+    const paper = ["--memory", "8G", "--kernel", "6.1"];
+    const root = ["--root", directory];
+    for (const given of [root, [...root, ...paper], [...root, "--memory", "8G"]]) {
+      const { settings } = await assertConforms(...traffic, ...given);
+      assert.equal(settings.find(({ key }) => key === "nf_conntrack_max")?.from, 131_072);
+    }
+    const { settings } = await assertConforms(...traffic, ...paper);
+    assert.deepEqual(
+      settings.map(({ from }) => from),
+      [undefined, undefined],
+    );
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

@@ -127,3 +127,22 @@ test("what is not known is said in the first line, and shown by its ends", () =>
     lines.join("\n"),
   );
 });
+
+test("the first line says that a budget does not hold the peak, and what it holds", () => {
+  const plan = propose({
+    host,
+    settings,
+    goal: { targetShare: 0.5, peakFactor: 1, budgetBytes: 16 * 1024 * 1024 },
+    how: "a test",
+    namespacesInUse: 1,
+    otherFlows: 0,
+    onPaper: true,
+    isReckoned: true,
+    expected: () => ({ flows: 6_000_000 }),
+  });
+  const lines = textOf(plan);
+  assert.equal(
+    lines.slice(0, 2).join(" ").trim(),
+    "change 2 settings; the budget of 16 MiB does not hold the peak: 61,440 of 6,000,000 flows, 1 %",
+  );
+});

@@ -33,6 +33,8 @@ export interface PlanReport {
 const GAUGE_COLUMNS = 24;
 /** Two standard errors to either side are 4: a wider range has another cause than chance. */
 const LOPSIDED_ERRORS = 4.5;
+/** Use of the kernel's own choice that is worth being called about full. */
+const ABOUT_FULL = { from: 0.85, to: 1.15 };
 /** A share of new flows lost that is worth no word. */
 const LEAST_LOSS = 1e-6;
 
@@ -65,11 +67,30 @@ function headline({ plan, subject }: PlanReport): string {
   if (plan.capacityFlows === undefined) return `${place}whether anything must be changed cannot be told`;
   if (predicted === undefined) return `${place}${change}; the load is not known`;
   if (predicted.uncertain === true) return `${place}${uncertainHeadline(plan, change)}`;
+  if (predicted.peak.useShare > 1) return `${place}${change}; ${tooSmallText(plan, predicted.peak)}`;
   const then = formatShare(predicted.peak.useShare);
   const before = predicted.unchanged.peak.useShare;
   const instead = settings.length === 0 || before === undefined ? "" : ` instead of ${formatShare(before)}`;
   const when = settings.length === 0 ? "uses" : "then uses";
-  return `${place}${change}; the peak ${when} ${then} of the capacity${instead}`;
+  const { useShare } = predicted.peak;
+  const above =
+    useShare > predicted.targetShare * 1.05
+      ? `: more than the ${formatShare(predicted.targetShare)} aimed at, for the budget holds no more`
+      : "";
+  return `${place}${change}; the peak ${when} ${then} of the capacity${instead}${above}`;
+}
+
+/** `the budget of 16 MiB does not hold the peak: 61,440 of 6,000,000 flows, 1 %`. */
+function tooSmallText(
+  { capacityFlows = 0, memory }: Plan,
+  { occupancyFlows }: { occupancyFlows: number },
+): string {
+  const which = memory?.budgetBytes === undefined ? "" : ` of ${formatBytes(memory.budgetBytes)}`;
+  const share = formatShare(capacityFlows / occupancyFlows);
+  return (
+    `the budget${which} does not hold the peak: ${formatCount(capacityFlows)} of ` +
+    `${formatCount(occupancyFlows)} flows, ${share}`
+  );
 }
 
 /** `change 1 setting; the peak then uses at least 12 % of the capacity, and how much is not known yet`. */
@@ -82,9 +103,17 @@ function uncertainHeadline({ predicted, settings, capacityFlows = 1 }: Plan, cha
 
 /** From page views to flows, and what the kernel's own choice is good for. */
 function trafficLines(
-  { derivation, viewsWhat, heldSeconds, heldText, defaultHolds, host }: TrafficPlan,
+  { derivation, viewsWhat, heldSeconds, heldText, defaultHolds, ...rest }: TrafficPlan,
   look: Look,
 ): string[] {
+  const { viewsText, fullShare, soldCapacityFlows, host } = rest;
+  const isAbout = fullShare > ABOUT_FULL.from && fullShare < ABOUT_FULL.to;
+  const aboutFull = isAbout ? `, about full at ${viewsText} (${formatShare(fullShare)})` : "";
+  const sold =
+    soldCapacityFlows === undefined
+      ? ""
+      : ` A host sold with that much reports about 6 % less (MemTotal), and chooses ` +
+        `${formatCount(soldCapacityFlows)}.`;
   const most =
     defaultHolds === undefined
       ? []
@@ -92,7 +121,7 @@ function trafficLines(
           `Kernel ${visible(host.kernelRelease ?? "?")} with ${formatBytes(host.memoryBytes ?? 0)} ` +
             "would choose " +
             `${formatCount(defaultHolds.capacityFlows)} flows by itself: full at ` +
-            `${formatCount(roundRate(defaultHolds.viewsPerHour))} ${viewsWhat} an hour.`,
+            `${formatCount(roundRate(defaultHolds.viewsPerHour))} ${viewsWhat} an hour${aboutFull}.${sold}`,
           look.columns,
         );
   const life = `A flow lives ${formatDuration(heldSeconds)}: ${heldText}.`;
@@ -105,15 +134,16 @@ function roundRate(value: number): number {
   return Math.round(value / step) * step;
 }
 
-function settingLines({ plan: { settings }, traffic }: PlanReport, look: Look): string[] {
-  const rows = settings.map(({ key, from, to, reason }) => ({
+function settingLines({ plan, settings: present, traffic }: PlanReport, look: Look): string[] {
+  const onPaper = traffic?.onPaper === true;
+  const rows = plan.settings.map(({ key, from = onPaper ? present[key] : undefined, to, reason }) => ({
     name: settingName(key),
     from: from === undefined ? "?" : settingValueText(key, from),
     to: settingValueText(key, to),
     reason,
   }));
   const nameWidth = Math.max("Setting".length, ...rows.map(({ name }) => name.length));
-  const [now, then] = traffic === undefined ? ["now", "then"] : ["default", "planned"];
+  const [now, then] = onPaper ? ["default", "planned"] : ["now", "then"];
   const width = Math.max(
     now.length,
     then.length,
@@ -148,7 +178,7 @@ function useLines({ plan, settings, traffic }: PlanReport, look: Look): string[]
   const asAsked = unchanged.peak.occupancyFlows <= unchanged.occupancyFlows * peakFactor + peakFactor;
   const atPeak = peakFactor === 1 || !asAsked ? "at the peak" : `at the peak (${peakFactor} x this load)`;
   const same = peak.occupancyFlows === predicted.occupancyFlows;
-  const words = traffic === undefined ? ["unchanged", "as planned"] : ["by default", "as planned"];
+  const words = traffic?.onPaper === true ? ["by default", "as planned"] : ["unchanged", "as planned"];
   const [unchangedWord = "", plannedWord = ""] = words;
   const now = traffic === undefined ? ", at this load" : "";
   const rows: { label: string; use: ShownUse; of: number | undefined }[] = [

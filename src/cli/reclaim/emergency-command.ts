@@ -15,7 +15,7 @@ import { padLeft, visible, wrap } from "../plain-text.ts";
 import { UsageError } from "../usage-error.ts";
 import type { ReclaimOptions } from "./reclaim-line.ts";
 import { cutsToJson } from "./reclaim-json.ts";
-import { report } from "./reclaim-report.ts";
+import { NOBODY_TO_ASK, report } from "./reclaim-report.ts";
 import { wishOf } from "./wish.ts";
 import { runRemoval } from "./reclaim-run.ts";
 import { readTable, type ReclaimTable, sieveOf } from "./reclaim-table.ts";
@@ -56,11 +56,10 @@ export async function runEmergency(
   return make(context, table, options, cut);
 }
 
-/** Where nobody can be asked: to look is all right, to want a cut without saying which is not. */
+/** Where nobody can be asked everything must be said: which cut, and that it is meant. */
 function unasked(context: Context, { cut, yes }: ReclaimOptions): ExitCode {
-  if (cut !== undefined) return nothingDone(context, ": --yes does it", ExitCode.ok);
-  const how = ": choose with --cut NAME --yes";
-  return nothingDone(context, how, yes === true ? ExitCode.usage : ExitCode.ok);
+  const which = yes === true ? "choose with --cut NAME" : `${NOBODY_TO_ASK}, with --cut NAME`;
+  return nothingDone(context, `: ${cut === undefined ? which : NOBODY_TO_ASK}`, ExitCode.usage);
 }
 
 function nothingDone(context: Context, why: string, code: ExitCode): ExitCode {

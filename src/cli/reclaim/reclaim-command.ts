@@ -2,8 +2,8 @@
  * `headroom reclaim`: frees flows that serve nobody. Says what would go and what is kept, asks, and
  * does it.
  *
- * Without `--yes`, and without somebody to ask, it only says. What goes is written to a file before it
- * goes.
+ * Without `--yes`, and without somebody to ask, it only says, and exits as a mistaken command line
+ * does. What goes is written to a file before it goes.
  */
 import { CensusBuilder } from "../../census/census.ts";
 import type { Sieve } from "../../reclaim/reclaim.ts";
@@ -17,7 +17,7 @@ import { paced } from "../progress.ts";
 import { UsageError } from "../usage-error.ts";
 import type { ReclaimOptions } from "./reclaim-line.ts";
 import { type Outcome, reclaimToJson } from "./reclaim-json.ts";
-import { report } from "./reclaim-report.ts";
+import { NOBODY_TO_ASK, report } from "./reclaim-report.ts";
 import { removedPathOf, runRemoval } from "./reclaim-run.ts";
 import { wishOf } from "./wish.ts";
 import { openTable, readTable, type ReclaimTable, sieveOf } from "./reclaim-table.ts";
@@ -81,10 +81,7 @@ async function previewAndAsk(
   if (options.json === true) printJson(context, reclaimToJson({ outcome, wish, counts, census }));
   else print(context, renderPreview(preview, context.look));
   if (none) return ExitCode.ok;
-  if (!asks) {
-    sayNothingDone(context, options);
-    return ExitCode.ok;
-  }
+  if (!asks) return nothingDone(context, options);
   const verb = wish.shortenToSeconds === undefined ? "Remove" : "Shorten";
   if (!ask(context, `${verb} these flows?`)) {
     warn(context, "nothing was removed");
@@ -93,9 +90,11 @@ async function previewAndAsk(
   return remove(context, table, options, wish, Math.min(counts.chosenFlows, wish.mostFlows ?? Infinity));
 }
 
-function sayNothingDone(context: Context, { dryRun }: ReclaimOptions): void {
-  const why = dryRun === true ? "--dry-run only looks" : "nobody can be asked here; --yes does it";
-  warn(context, `nothing was removed: ${why}`);
+/** To look is what --dry-run is for; without it something was wanted that was not done. */
+function nothingDone(context: Context, { dryRun }: ReclaimOptions): ExitCode {
+  const looks = dryRun === true;
+  warn(context, `nothing was removed: ${looks ? "--dry-run only looks" : NOBODY_TO_ASK}`);
+  return looks ? ExitCode.ok : ExitCode.usage;
 }
 
 /** Goes through the whole table and ends nothing. */

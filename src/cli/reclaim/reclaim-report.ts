@@ -5,6 +5,9 @@ import { type Outcome, reclaimToJson } from "./reclaim-json.ts";
 import type { ReclaimOptions } from "./reclaim-line.ts";
 import { isUnfinished, type Removal, renderRemoval } from "./reclaim-text.ts";
 
+/** Why nothing was done where standard input is no terminal; the exit code is that of wrong use. */
+export const NOBODY_TO_ASK = "--yes is needed where nobody can be asked";
+
 /** Says what became of it, and gives the exit code of that. */
 export function report(
   context: Context,

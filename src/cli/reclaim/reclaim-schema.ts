@@ -11,6 +11,7 @@ const cutName = z.enum([
   "unanswered-tcp",
   "unanswered-other",
   "answered-udp",
+  "half-closed",
   "silent",
 ]);
 

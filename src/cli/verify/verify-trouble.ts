@@ -2,11 +2,13 @@
  * What is wrong with a setting, as one sentence, and the command that mends it. Pure.
  */
 import type { BootForecast, Definition, DefinitionReader } from "../../table/boot.ts";
+import { ownerEdit } from "../../change/change.ts";
 import {
   contradictions,
   fileDefeated,
   type OutlookRow,
   type OutlookTrouble,
+  ownerOf,
   tooEarly,
 } from "../../plan/plan.ts";
 import { settingName, settingValueText } from "../setting-words.ts";
@@ -47,7 +49,7 @@ export function readerText(reader: DefinitionReader): string {
 function sentenceOf(row: OutlookRow, trouble: OutlookTrouble, boot: BootForecast): string {
   switch (trouble) {
     case "lost":
-      return `${lostReason(row, boot)} The kernel's default of ${valueOf(row, row.after)} comes back.`;
+      return `${lostReason(row, boot)} ${comesBack(row)}`;
     case "changes":
       return changeReason(row);
     case "unknown":
@@ -67,6 +69,12 @@ function sentenceOf(row: OutlookRow, trouble: OutlookTrouble, boot: BootForecast
   }
 }
 
+function comesBack({ key, now, after }: OutlookRow): string {
+  if (after !== undefined) return `The kernel's default of ${settingValueText(key, after)} comes back.`;
+  const present = now === undefined ? "value" : settingValueText(key, now);
+  return `No file sets the ${present} in force, and no kernel chooses it by itself.`;
+}
+
 function lostReason(row: OutlookRow, boot: BootForecast): string {
   const early = tooEarly(row) ?? row.definitions.find(({ fate }) => fate === "too-early")?.definition;
   if (early !== undefined) return earlyReason(row, early, boot);
@@ -82,9 +90,18 @@ function earlyReason(row: OutlookRow, early: Definition, { tracker }: BootForeca
   return `${placeText(early)} says ${value}, but is read before the tracker is there: ${why}.`;
 }
 
-function changeReason({ winner, from, now, key }: OutlookRow): string {
+function changeReason(row: OutlookRow): string {
+  const { winner, from, now, key } = row;
   if (from === "hashsize") return "It follows from hashsize, which makes the capacity 8 times the buckets.";
   if (winner === undefined) return "It will be another.";
+  const owner = ownerOf(row);
+  if (owner !== undefined && now !== undefined) {
+    const value = settingValueText(key, now);
+    return (
+      `${readerText(owner.reader)} sets it whenever it starts (${placeText(owner)}). ` +
+      `To keep ${value}, ${ownerEdit(owner, now)}.`
+    );
+  }
   const present = now === undefined ? "" : `; the ${settingValueText(key, now)} in force was set since`;
   return `${placeText(winner)} sets it${present}.`;
 }
@@ -130,6 +147,8 @@ function refusedReason({ definitions }: OutlookRow): string {
 
 function commandOf(row: OutlookRow, trouble: OutlookTrouble, rootOption: string): string | undefined {
   const value = trouble === "too-early" ? tooEarly(row)?.value : row.now;
+  // A file of the host has no effect on what a service sets again.
+  if (trouble !== "too-early" && ownerOf(row) !== undefined) return undefined;
   if (value === undefined || !["lost", "changes", "too-early"].includes(trouble)) return undefined;
   return `headroom apply${rootOption} --set ${settingName(row.key)}=${value}`;
 }

@@ -163,6 +163,27 @@ test("renderVerify() says of another namespace that a boot does not decide it", 
   assert.match(text, /not the initial network namespace/);
 });
 
+test("renderVerify() knows that a size is lost that no file and no kernel gives", () => {
+  const conf = { ...systemd, "/etc/sysctl.conf": "net.netfilter.nf_conntrack_max = 131072\n" };
+  const { memoryBytes: _, ...unknown } = host;
+  const text = renderVerify(reportOf(conf, {}, unknown), look).join("\n");
+  assert.match(text, /^LOST/);
+  assert.match(text, /No file sets the 500,000 in force, and no kernel chooses it by itself/);
+});
+
+test("renderVerify() names the edit where a service sets a value again", () => {
+  const tuned = {
+    ...systemd,
+    "/etc/modules-load.d/nf.conf": "nf_conntrack\n",
+    "/etc/tuned/active_profile": "nat\n",
+    "/etc/tuned/nat/tuned.conf": "[sysctl]\nnet.netfilter.nf_conntrack_max=300000\n",
+    "/etc/systemd/system/multi-user.target.wants/tuned.service": "[Service]\n",
+  };
+  const text = renderVerify(reportOf(tuned, {}), look).join(" ").replaceAll(/\s+/g, " ");
+  assert.match(text, /set net\.netfilter\.nf_conntrack_max=500000 in \/etc\/tuned\/nat\/tuned\.conf:2/);
+  assert.doesNotMatch(text, /--set nf_conntrack_max=/);
+});
+
 test("verify of one setting agrees with the whole outlook", async () => {
   const root = `${hosts}ubuntu-ufw`;
   const { out } = await verify("--json", "--root", root);

@@ -51,7 +51,7 @@ export function sweepLines(sweep: SweepReport, look: Look): string[] {
   const headings =
     settingOf(key).unit === "seconds"
       ? ["value", "silent longer", "answered", "long run", "low to high", "use"]
-      : ["value", "use", "flows a bucket", "lost in silence", "memory when full"];
+      : ["value", "use", "flows a bucket", "full", "lost in silence", "full", "memory full"];
   const filled = headings.map((_, at) => all.some((row) => row[at] !== ""));
   const heading = headings.filter((_, at) => filled[at]);
   const cells = all.map((row) => row.filter((_, at) => filled[at]));
@@ -94,11 +94,14 @@ function timeoutCells(key: SettingKey, { value, answer }: SweepRow): string[] {
 
 function sizeCells(key: SettingKey, { value, answer }: SweepRow): string[] {
   const { useShare, loadFlowsPerBucket, fullMemoryBytes, chainLossShare } = answer.table.after;
+  const { fullLoadFlowsPerBucket: fullLoad, fullChainLossShare } = answer.table.after;
   return [
     settingValueText(key, value),
     useShare === undefined ? "" : formatShare(useShare),
     loadFlowsPerBucket === undefined ? "" : loadFlowsPerBucket.toFixed(2),
+    fullLoad === undefined ? "" : fullLoad.toFixed(2),
     lossText(chainLossShare),
+    lossText(fullChainLossShare),
     fullMemoryBytes === undefined ? "" : formatBytes(fullMemoryBytes),
   ];
 }

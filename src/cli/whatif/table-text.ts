@@ -1,17 +1,16 @@
 /**
  * What limit and buckets make of the flows, now and then, as a block of `headroom whatif`. Pure.
  */
-import type { TableState, WhatIf } from "../../plan/plan.ts";
+import { LEAST_LOSS_SHARE, type TableState, type WhatIf } from "../../plan/plan.ts";
+import type { SettingKey } from "../../table/settings.ts";
 import { formatBytes, formatCount, formatShare } from "../figures.ts";
 import { type Look, tone } from "../look.ts";
 import { padLeft, padRight, wrap } from "../plain-text.ts";
 
-/** A loss below one in a million is none. */
-const LEAST_SHARE = 1e-6;
-
 /** Lines of the block; none when neither limit nor buckets change. */
 export function tableLines({ table, changes }: WhatIf, look: Look): string[] {
-  const changed = changes.some(({ key }) => key === "nf_conntrack_max" || key === "nf_conntrack_buckets");
+  const sizes: readonly SettingKey[] = ["nf_conntrack_max", "nf_conntrack_buckets", "hashsize"];
+  const changed = changes.some(({ key }) => sizes.includes(key));
   if (!changed) return [];
   const { before, after } = table;
   const rows = tableRows(before)
@@ -34,6 +33,7 @@ export function tableLines({ table, changes }: WhatIf, look: Look): string[] {
 /** The same rows for every table; empty where a figure is not known. */
 export function tableRows(state: TableState): { label: string; text: string }[] {
   const { capacityFlows, bucketCount, useShare, loadFlowsPerBucket, fullMemoryBytes, memoryBytes } = state;
+  const { fullLoadFlowsPerBucket: fullLoad, fullChainLossShare } = state;
   return [
     {
       label: "limit",
@@ -43,6 +43,8 @@ export function tableRows(state: TableState): { label: string; text: string }[] 
     { label: "use", text: useShare === undefined ? "" : formatShare(useShare) },
     { label: "flows a bucket", text: loadFlowsPerBucket === undefined ? "" : loadFlowsPerBucket.toFixed(2) },
     { label: "new flows lost in long chains, in silence", text: lossText(state.chainLossShare) },
+    { label: "when full: flows a bucket", text: fullLoad === undefined ? "" : fullLoad.toFixed(2) },
+    { label: "when full: new flows lost in long chains", text: lossText(fullChainLossShare) },
     { label: "when full: new flows lost though others could go", text: lossText(state.earlyDropMissShare) },
     { label: "memory", text: memoryBytes === undefined ? "" : formatBytes(memoryBytes) },
     { label: "memory when full", text: fullMemoryBytes === undefined ? "" : formatBytes(fullMemoryBytes) },
@@ -57,7 +59,7 @@ function limitText(capacityFlows: number | undefined): string {
 /** `none`, `0.3 %`, `12 %`. */
 export function lossText(share: number | undefined): string {
   if (share === undefined) return "";
-  if (share < LEAST_SHARE) return "none";
+  if (share < LEAST_LOSS_SHARE) return "none";
   return share < 0.01 ? `${(share * 100).toPrecision(2)} %` : formatShare(share);
 }
 

@@ -61,10 +61,12 @@ function answerToJson(answer: WhatIf): Record<string, unknown> {
       lowFlows: round(after.lowFlows),
       highFlows: round(after.highFlows),
       occupancyFlows: round(after.flows + uncollected.meanFlows),
+      extrapolatedFlows: round(extrapolatedFlows(answer)),
       balanceFlows: round(answer.stationary.regimes.reduce((sum, { balanceFlows }) => sum + balanceFlows, 0)),
       peakOccupancyFlows: round(after.flows + uncollected.peakFlows),
     },
     leftoverFlows: round(answer.leftoverFlows),
+    untoldFlows: round(answer.untoldFlows),
     ...(answer.reachedAfterSeconds === undefined ? {} : { reachedAfterSeconds: answer.reachedAfterSeconds }),
     byState: answer.byState.map(stateToJson),
     breaks: breaks.map(({ key, flows: broken, ...rest }) => ({
@@ -80,6 +82,11 @@ function answerToJson(answer: WhatIf): Record<string, unknown> {
     table,
     notPreviewed: answer.notPreviewed.map(({ key, why }) => ({ key: settingName(key), why })),
   };
+}
+
+/** Of the long run, what stands for flows of which nobody knows how many stay. */
+function extrapolatedFlows({ leftoverFlows, untoldFlows }: WhatIf): number {
+  return leftoverFlows / 2 + untoldFlows;
 }
 
 function stateToJson(change: StateChange): Record<string, unknown> {

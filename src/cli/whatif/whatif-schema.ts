@@ -13,6 +13,8 @@ const tableState = z.strictObject({
   useShare: z.optional(share),
   loadFlowsPerBucket: z.optional(count),
   chainLossShare: z.optional(share),
+  fullLoadFlowsPerBucket: z.optional(count),
+  fullChainLossShare: z.optional(share),
   earlyDropMissShare: z.optional(share),
   memoryBytes: z.optional(count),
   fullMemoryBytes: z.optional(count),
@@ -38,11 +40,14 @@ const answer = {
     lowFlows: count,
     highFlows: count,
     occupancyFlows: count,
+    /** Of `flows`, what stands for flows of which nobody knows how many stay; the range has all and none. */
+    extrapolatedFlows: count,
     /** Of `flows`, what is believed only because a table usually is in balance. */
     balanceFlows: count,
     peakOccupancyFlows: count,
   }),
   leftoverFlows: count,
+  untoldFlows: count,
   reachedAfterSeconds: z.optional(count),
   byState: z.array(
     z.strictObject({

@@ -72,8 +72,15 @@ function answerLines(answer: WhatIf, report: WhatifReport, look: Look): string[]
   if (answer.leftoverFlows >= 0.5) {
     const text =
       `${countOf(answer.leftoverFlows, "flow")} with more time left than the timeout gives: it was ` +
-      "lowered since, or they have their own. How many of them stay is not known: half are counted, and " +
-      "the range has all and none.";
+      "lowered since, or they have their own. How many of them stay is not known: half are counted " +
+      `(${formatCount(answer.leftoverFlows / 2)} of the long run), and the range has all and none.`;
+    lines.push(...wrap(text, look.columns));
+  }
+  if (answer.untoldFlows >= 0.5) {
+    const text =
+      `${countOf(answer.untoldFlows, "flow")} of which the timeout is not known here: kernels differ. ` +
+      "How many of them stay is not known: all are counted, and the range has all and none. " +
+      "--root DIR with the settings of that host, or its release, tells.";
     lines.push(...wrap(text, look.columns));
   }
   const unseen = unseenSentence(answer);
@@ -108,9 +115,15 @@ function unseenSentence({ stationary, after }: WhatIf): string | undefined {
   );
 }
 
-function headline({ before, after, reachedAfterSeconds }: WhatIf, { subject }: WhatifReport): string {
+function headline(
+  { before, after, reachedAfterSeconds, untoldFlows }: WhatIf,
+  { subject }: WhatifReport,
+): string {
   const place = subject === undefined ? "" : `${visible(subject)}: `;
   const now = countOf(before.flows, "flow");
+  if (reachedAfterSeconds === undefined && untoldFlows >= 0.5) {
+    return `${place}${now} now; what becomes of ${formatCount(untoldFlows)} of them is not known`;
+  }
   if (reachedAfterSeconds === undefined) return `${place}${now} now; no timeout changes for any of them`;
   return `${place}${now} now, about ${formatCount(after.flows)} in the long run`;
 }

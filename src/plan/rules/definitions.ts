@@ -37,7 +37,7 @@ export function contradictingDefinitions(facts: Facts): readonly Finding[] {
       meaning:
         `They say ${said.slice(0, 4).join(", ")}. ` +
         `The last one that is read while the tracker is there wins${after}. Leave one definition.`,
-      remedy: [lookAtBoot],
+      remedy: [lookAtBoot(facts)],
     },
   ];
 }

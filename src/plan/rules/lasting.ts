@@ -12,12 +12,15 @@ import {
   isDifferent,
   isWithoutEffect,
   type OutlookRow,
+  ownerOf,
   tooEarly,
 } from "../boot-outlook.ts";
 import type { Facts } from "../facts.ts";
 import { tableFigures } from "../table-figures.ts";
 import { groupDigits } from "../wording.ts";
 import { isKubeProxySignature, KUBE_PROXY_KEYS } from "./kube-proxy-signature.ts";
+import { shellWord } from "./namespace-text.ts";
+import { ownerName, ownerRemedy } from "./owner-remedy.ts";
 import { evidenceOf } from "./rule.ts";
 
 /**
@@ -45,7 +48,7 @@ export function lostAtBoot(facts: Facts): readonly Finding[] {
         keys: rows.map(({ key }) => key).join(" "),
       }),
       meaning: meaningOf(facts, first),
-      remedy: [...keepValues(facts, rows), lookAtBoot],
+      remedy: [...keepValues(facts, rows), ...ownerRemedies(rows), lookAtBoot(facts)],
     },
   ];
 }
@@ -58,10 +61,17 @@ export function outlookOf(facts: Facts): BootOutlook | undefined {
 }
 
 /** `headroom verify`, for whoever wants to see all of it. */
-export const lookAtBoot: Remedy = {
-  text: "See who sets what at the next boot, in the order in which it is read.",
-  command: "headroom verify",
-};
+export function lookAtBoot(facts: Facts): Remedy {
+  return {
+    text: "See who sets what at the next boot, in the order in which it is read.",
+    command: `headroom verify${rootOption(facts)}`,
+  };
+}
+
+/** Leads a command to the same saved host. */
+function rootOption({ host }: Facts): string {
+  return host.root === undefined ? "" : ` --root ${shellWord(host.root)}`;
+}
 
 /** `/etc/sysctl.d/60-x.conf:2`. */
 export function placeOf({ path, line }: Definition): string {
@@ -113,6 +123,8 @@ function titleOf(rows: readonly OutlookRow[], first: OutlookRow): string {
     const [present, next] = [valueText(first.key, now), valueText(first.key, after)];
     return `After the next boot ${name} is ${next}, not ${present}`;
   }
+  if (first.isNoMore === true && now !== undefined)
+    return `After the next boot ${name} is no longer ${valueText(first.key, now)}`;
   const early = tooEarly(first);
   const value = early?.value === undefined ? "" : ` = ${valueText(first.key, early.value)}`;
   return `Set too early, so without effect: ${name}${value}`;
@@ -133,18 +145,34 @@ function meaningOf(facts: Facts, row: OutlookRow): string {
   if (row.from === "hashsize")
     return "The capacity follows from hashsize, which makes it 8 times the buckets.";
   const { winner } = row;
-  return winner === undefined
-    ? `${name} will be another.`
-    : `${placeOf(winner)} sets it to ${winner.text} at boot; the value in force was set by hand since.`;
+  if (winner === undefined) return `Nothing that can be seen here sets ${name} to that at boot.`;
+  const owner = ownerOf(row);
+  const when = owner === undefined ? "at boot" : `whenever ${ownerName(owner.reader)} starts`;
+  return `${placeOf(winner)} sets it to ${setText(row, winner)} ${when}; the value in force was set since.`;
+}
+
+/** What it comes to, with the text where that is another number: of one processor, as hex. */
+function setText({ key, after }: OutlookRow, { name, text, value }: Definition): string {
+  if (after === undefined) return text;
+  const said = value === undefined || text === String(value) ? "" : ` (${name} ${text})`;
+  return `${valueText(key, after)}${said}`;
+}
+
+/** A file of the host does not keep what a service sets again. */
+function ownerRemedies(rows: readonly OutlookRow[]): readonly Remedy[] {
+  const owners = rows.flatMap((row) => (isDifferent(row) ? (ownerOf(row) ?? []) : []));
+  const byPath = new Map(owners.map((owner) => [`${owner.reader} ${owner.path}`, owner]));
+  return [...byPath.values()].map((owner) => ownerRemedy(owner));
 }
 
 /** One command that keeps what is in force, and brings about what a file wants where nothing is lost. */
 function keepValues(facts: Facts, rows: readonly OutlookRow[]): readonly Remedy[] {
-  const wanted = rows.flatMap((row) => {
+  const ours = rows.filter((row) => ownerOf(row) === undefined);
+  const wanted = ours.flatMap((row) => {
     const value = isDifferent(row) ? row.now : tooEarly(row)?.value;
     return value === undefined ? [] : [{ key: row.key, value }];
   });
-  const kept = rows.filter((row) => isDifferent(row)).length;
+  const kept = ours.filter((row) => isDifferent(row)).length;
   // The capacity is never set without its buckets.
   const { bucketCount } = tableFigures(facts);
   const alone = wanted.some(({ key }) => key === "nf_conntrack_max") && !wanted.some(isBuckets);
@@ -152,9 +180,12 @@ function keepValues(facts: Facts, rows: readonly OutlookRow[]): readonly Remedy[
   if (wanted.length === 0) return [];
   const words = wanted.map(({ key, value }) => `--set ${shortName(key)}=${value}`);
   const what = kept === 0 ? "Set what the files want" : "Keep the values";
-  const others = kept > 0 && kept < rows.length ? ", and set what files want besides" : "";
+  const others = kept > 0 && kept < ours.length ? ", and set what files want besides" : "";
   return [
-    { text: `${what}${others}, for this boot and the next.`, command: `headroom apply ${words.join(" ")}` },
+    {
+      text: `${what}${others}, for this boot and the next.`,
+      command: `headroom apply${rootOption(facts)} ${words.join(" ")}`,
+    },
   ];
 }
 

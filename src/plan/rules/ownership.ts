@@ -2,13 +2,14 @@
  * Who sets the values besides the operator's own files: services that do so again and again, by their files
  * where those were read, else by values that look like theirs.
  */
-import type { Definition, DefinitionReader } from "../../table/boot.ts";
+import type { Definition } from "../../table/boot.ts";
 import type { Finding, Remedy } from "../../table/finding.ts";
 import { fileDefeated, type OutlookRow } from "../boot-outlook.ts";
 import type { Facts } from "../facts.ts";
 import { tableFigures, underPressure } from "../table-figures.ts";
 import { isKubeProxySignature } from "./kube-proxy-signature.ts";
 import { outlookOf, placeOf, shortName, valueText } from "./lasting.ts";
+import { ownerName, ownerRemedy } from "./owner-remedy.ts";
 import { evidenceOf } from "./rule.ts";
 
 /** tuned's openshift and atomic profiles set both sizes to this. */
@@ -64,7 +65,7 @@ function defeatFinding({ row, winner, file }: Defeat, count: number): Finding {
     meaning:
       `${placeOf(file)} has no effect: ${owner} sets the value whenever it starts (${placeOf(winner)}). ` +
       "Change it there, or let it leave the value alone.",
-    remedy: [remedyOf(winner)],
+    remedy: [ownerRemedy(winner)],
   };
 }
 
@@ -81,38 +82,8 @@ function ownedFinding(facts: Facts, { key }: OutlookRow, winner: Definition): Fi
     title: `Set by ${owner}, which will set it again: ${shortName(key)}`,
     evidence: evidenceOf({ owner, path: placeOf(winner), value: winner.value, capacityFlows, bucketCount }),
     meaning: `What is changed by hand lasts until ${owner} starts again. Change ${placeOf(winner)}.`,
-    remedy: [remedyOf(winner)],
+    remedy: [ownerRemedy(winner)],
   };
-}
-
-/** Readers as people call them. */
-export function ownerName(reader: DefinitionReader): string {
-  if (reader === "rke") return "rke2";
-  if (reader === "rc-local") return "rc.local";
-  return reader;
-}
-
-function remedyOf({ reader, path, name }: Definition): Remedy {
-  switch (reader) {
-    case "kube-proxy": {
-      const where = path.startsWith("/var/lib/kubelet/pods/") ? "its ConfigMap" : path;
-      const text = `Set ${name} in ${where}; maxPerCore: 0 and timeouts of 0s leave values alone.`;
-      return { text, command: "kubectl -n kube-system get configmap kube-proxy -o yaml" };
-    }
-    case "k3s":
-    case "rke":
-      return {
-        text: `Give it with kube-proxy-arg in ${path}; conntrack-max-per-core=0 leaves the capacity alone.`,
-        command: `grep -n -A5 kube-proxy-arg ${path}`,
-      };
-    case "tuned":
-      return {
-        text: `Change it in a profile of your own that includes the active one (now ${path}).`,
-        command: "tuned-adm active",
-      };
-    default:
-      return { text: `Change it in ${path}.`, command: `grep -n conntrack ${path}` };
-  }
 }
 
 interface LikelyOwner {
