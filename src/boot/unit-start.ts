@@ -2,18 +2,10 @@
  * Whether an owner's service starts at boot, for people: why not, and whether it is there at all.
  */
 import type { BootFiles } from "./boot-input.ts";
-import { isMasked, startedBy } from "./units.ts";
+import { isMasked, startedBy, UNIT_DIRECTORIES } from "./units.ts";
 
 /** `missing`: there is no such service, or nothing says that it starts. */
 export type ServiceStart = "enabled" | "disabled" | "masked" | "missing";
-
-const UNIT_DIRECTORIES = [
-  "/etc/systemd/system",
-  "/run/systemd/system",
-  "/usr/local/lib/systemd/system",
-  "/usr/lib/systemd/system",
-  "/lib/systemd/system",
-] as const;
 
 /** By the service's name without `.service`. */
 export function serviceStart(files: BootFiles, name: string): ServiceStart {

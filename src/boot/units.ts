@@ -1,7 +1,8 @@
 /** Services of a host: whether they come up at boot, by systemd, or by the start links of System V. */
 import { type BootFiles, namesAt } from "./boot-input.ts";
 
-const UNIT_DIRECTORIES = [
+/** Where systemd looks for units. */
+export const UNIT_DIRECTORIES: readonly string[] = [
   "/etc/systemd/system",
   "/run/systemd/system",
   "/usr/local/lib/systemd/system",

@@ -3,12 +3,12 @@
  * not given is taken from the host looked at; then what it really has is printed beside.
  */
 import { defaultSizes, type DefaultSizes } from "../table/sizes.ts";
-import type { Host } from "../table/host.ts";
 import type { Settings } from "../table/settings.ts";
 import { type Context, print, printJson } from "./context.ts";
 import { ExitCode } from "./exit-code.ts";
 import { formatBytes, formatCount } from "./figures.ts";
 import { type Look, tone } from "./look.ts";
+import { lookAtHost, machineAsked } from "./machine-asked.ts";
 import type { DefaultsOptions } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 import { padLeft, visible, wrap } from "./plain-text.ts";
@@ -32,16 +32,8 @@ export async function runDefaults(context: Context, options: DefaultsOptions): P
 async function defaultsReport(context: Context, options: DefaultsOptions): Promise<DefaultsReport> {
   const complete = options.memoryBytes !== undefined && options.kernel !== undefined;
   const seen = complete ? undefined : await lookAtHost(context, options.root);
-  const memoryBytes = options.memoryBytes ?? seen?.host.memoryBytes;
-  const kernelRelease = options.kernel ?? seen?.host.kernelRelease;
-  if (memoryBytes === undefined) {
-    throw new UsageError("Cannot tell how much memory this host has", "Give it: --memory 4G");
-  }
-  if (kernelRelease === undefined) {
-    throw new UsageError("Cannot tell which kernel this host runs", "Give it: --kernel 6.1");
-  }
+  const { memoryBytes, kernelRelease, pointerBytes } = machineAsked(options, seen);
   const { hashsize } = options;
-  const pointerBytes = options.pointerBytes ?? seen?.host.pointerBytes ?? 8;
   const pageBytes = seen?.host.pageBytes;
   const sizes = defaultSizes({
     memoryBytes,
@@ -64,20 +56,6 @@ async function defaultsReport(context: Context, options: DefaultsOptions): Promi
     sizes,
     ...(aboutHost ? { present: presentSizes(seen.settings) } : {}),
   };
-}
-
-async function lookAtHost(
-  context: Context,
-  root: string | undefined,
-): Promise<{ host: Host; settings: Settings }> {
-  const { clock } = context.deps;
-  const kernel = await context.deps.kernel();
-  const access = kernel.openHost({ clock, ...(root === undefined ? {} : { root }) });
-  try {
-    return { host: access.host(), settings: access.settings().values };
-  } finally {
-    access.close();
-  }
 }
 
 function presentSizes(settings: Settings): { bucketCount?: number; capacityFlows?: number } {

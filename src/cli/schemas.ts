@@ -5,6 +5,7 @@
  */
 import * as z from "zod/mini";
 
+import { unseen } from "./schema-parts.ts";
 import { FINDING_CODES } from "../table/finding.ts";
 import { applySchema } from "./change/apply-schema.ts";
 import { confirmSchema } from "./change/confirm-schema.ts";
@@ -18,15 +19,6 @@ import { whatifSchema } from "./whatif/whatif-schema.ts";
 const count = z.number().check(z.nonnegative());
 const whole = z.int().check(z.nonnegative());
 const level = z.enum(["ok", "warning", "critical", "unknown"]);
-
-const unseen = z.array(
-  z.strictObject({
-    what: z.string(),
-    why: z.string(),
-    help: z.optional(z.string()),
-    cause: z.enum(["not-permitted", "missing", "unsupported", "unreadable", "not-loaded", "incomplete"]),
-  }),
-);
 
 const finding = z.strictObject({
   code: z.enum(FINDING_CODES),

@@ -22,7 +22,7 @@ export type { FlowRemoval } from "./flow-removal.ts";
 export type { Flows, FlowSource, HostAccess } from "./host-access.ts";
 export { openBytes } from "./open-bytes.ts";
 export type { Owners, SocketOwner } from "./owners.ts";
-export { type PacketFacts, PacketRing, type PacketSink, type RingLosses } from "./packet-ring.ts";
+export { PacketRing, type RingLosses } from "./packet-ring.ts";
 export { type CaptureOptions, openPacketSocket, type PacketSocket } from "./packet-socket.ts";
 export { openWritableHost, type WritableHost, type WritableHostOptions } from "./writable-host.ts";
 

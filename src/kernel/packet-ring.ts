@@ -14,33 +14,10 @@
  * Documentation/networking/packet_mmap.rst.
  */
 import { assert } from "../base/assert.ts";
+import { RecordFacts, type RecordSink } from "../table/record-sink.ts";
 import { errnoError, errnoName } from "./error.ts";
 import * as ffi from "./ffi.ts";
 import { interfaceDown, type PacketSocket, VLAN_TAG_BYTES } from "./packet-socket.ts";
-
-/** What is known of a packet besides its bytes. One object; the next packet overwrites it. */
-export class PacketFacts {
-  /** Milliseconds since 1970 (UTC), with a fraction. */
-  timeMs = 0.5;
-  /** Bytes it has on the wire, its VLAN tag included. */
-  originalBytes = 0;
-  /** LINKTYPE number: 1 Ethernet, 101 raw IP, 147 for what is not IP on an interface without Ethernet. */
-  linkType = 0;
-  /** Always 0: a ring has one interface. */
-  interfaceIndex = 0;
-  /** Always 0: interfaces keep the frame check sequence to themselves. */
-  fcsBytes = 0;
-
-  constructor() {
-    // The field starts as a fraction, so that the engine keeps it as a double and never boxes it anew.
-    this.timeMs = 0;
-  }
-}
-
-/** Takes packets; returns true to ask for a pause, after which `read` goes on where it was. */
-export interface PacketSink {
-  record(bytes: Uint8Array, at: number, capturedBytes: number, facts: PacketFacts): boolean;
-}
 
 /** What the kernel had for the socket and what it had no room for. */
 export interface RingLosses {
@@ -92,7 +69,7 @@ export class PacketRing {
   readonly #calls = ffi.systemCalls();
   readonly #mapping: ffi.Mapping;
   readonly #tried: string;
-  readonly #facts = new PacketFacts();
+  readonly #facts = new RecordFacts();
   readonly #losses: RingLosses = { receivedPackets: 0, lostPackets: 0 };
   #bytes: Uint8Array;
   #words: Int32Array;
@@ -130,7 +107,7 @@ export class PacketRing {
   }
 
   /** Gives all packets that are there to the sink. True when it asked for a pause before all were given. */
-  read(sink: PacketSink): boolean {
+  read(sink: RecordSink): boolean {
     this.#assertOpen();
     while (this.#left > 0 || this.#isReady()) {
       if (this.#left === 0) this.#beginBlock();
@@ -189,7 +166,7 @@ export class PacketRing {
   }
 
   /** One packet, whose header is at `at`. */
-  #give(at: number, sink: PacketSink): boolean {
+  #give(at: number, sink: RecordSink): boolean {
     const words = this.#words;
     const word = at >>> 2;
     const { hasEthernetHeader, isLoopback } = this.#socket;

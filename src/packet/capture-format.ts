@@ -3,7 +3,7 @@ import { CaptureError, type CaptureErrorCode } from "./capture-error.ts";
 import { PcapReader, type PcapVariant } from "./pcap.ts";
 import { PcapngReader } from "./pcapng.ts";
 import { u32, type RecordReader } from "./record-reader.ts";
-import type { RecordSink } from "./record-sink.ts";
+import type { RecordSink } from "../table/record-sink.ts";
 
 /** Bytes looked at before an input is refused: enough for the first line of a text and the mark of a tar. */
 export const REFUSAL_HEAD_BYTES = 512;

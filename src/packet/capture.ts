@@ -17,11 +17,10 @@ import {
 } from "./capture-format.ts";
 import type { CaptureBreak, CaptureSummary } from "./capture-summary.ts";
 import type { RecordReader, Trouble } from "./record-reader.ts";
-import type { RecordSink } from "./record-sink.ts";
+import type { RecordSink } from "../table/record-sink.ts";
 
 export { CaptureError, type CaptureErrorCode } from "./capture-error.ts";
 export type { CaptureBreak, CaptureInterface, CaptureSummary, OtherBlocks } from "./capture-summary.ts";
-export { RecordFacts, type RecordSink } from "./record-sink.ts";
 
 const FIRST_BUFFER_BYTES = 4096;
 

@@ -1,7 +1,7 @@
 /** One packet alone, for tests and for looking at it: the reader's way is batches. */
 import { PacketColumns } from "./columns.ts";
 import { PacketDecoder } from "./decoder.ts";
-import { RecordFacts } from "./record-sink.ts";
+import { RecordFacts } from "../table/record-sink.ts";
 
 /** The most rows a datagram of this size can need is one; a batch has room for a few. */
 const ROWS = 4;

@@ -5,7 +5,7 @@ import { Fault, PacketColumns, PacketKind } from "./columns.ts";
 import { decodePacket } from "./decode-packet.ts";
 import { PacketDecoder } from "./decoder.ts";
 import { LinkType } from "./link-layer.ts";
-import { RecordFacts } from "./record-sink.ts";
+import { RecordFacts } from "../table/record-sink.ts";
 import { hashTuple } from "./tuple-hash.ts";
 
 const payload = udp(53, 4000, join("616263"));

@@ -17,7 +17,7 @@ import { Fragment, Fragments, Gathered } from "./fragments.ts";
 import { areHopOptionsGood } from "./hop-options.ts";
 import { IpProtocol, type PortProtocols } from "./ip-protocol.ts";
 import { isKnownLinkType, LinkLayer } from "./link-layer.ts";
-import type { RecordFacts, RecordSink } from "./record-sink.ts";
+import type { RecordFacts, RecordSink } from "../table/record-sink.ts";
 import { TransportDecoder } from "./transport.ts";
 import { hashTuple } from "./tuple-hash.ts";
 import { type ZoneRules, ZoneTable } from "./zone-table.ts";

@@ -5,7 +5,7 @@ import { fragment6, ipv4, ipv6, udp } from "../../test/support/ip-bytes.ts";
 import { Fault, PacketColumns, PacketKind } from "./columns.ts";
 import { PacketDecoder } from "./decoder.ts";
 import { LinkType } from "./link-layer.ts";
-import { RecordFacts } from "./record-sink.ts";
+import { RecordFacts } from "../table/record-sink.ts";
 
 const { HELD, IP } = PacketKind;
 const MORE = 0x2000;

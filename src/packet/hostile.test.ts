@@ -10,7 +10,7 @@ import { CaptureParser } from "./capture.ts";
 import { Fault, PacketColumns, PacketKind } from "./columns.ts";
 import { PacketDecoder } from "./decoder.ts";
 import { LinkType } from "./link-layer.ts";
-import { RecordFacts, type RecordSink } from "./record-sink.ts";
+import { RecordFacts, type RecordSink } from "../table/record-sink.ts";
 
 const options = { seed: 1, ports: { udplite: true, dccp: true }, payloadPorts: [21] };
 const linkTypes = Object.values(LinkType);

@@ -8,13 +8,7 @@
  *
  * Read first: columns.ts (what a row is), then decoder.ts (how one is made), then fragments.ts.
  */
-export {
-  CaptureError,
-  type CaptureErrorCode,
-  CaptureParser,
-  RecordFacts,
-  type RecordSink,
-} from "./capture.ts";
+export { CaptureError, type CaptureErrorCode, CaptureParser } from "./capture.ts";
 export type { CaptureBreak, CaptureInterface, CaptureSummary, OtherBlocks } from "./capture-summary.ts";
 export {
   BATCH_ROWS,

@@ -22,7 +22,7 @@ import {
   type RecordReader,
   type Trouble,
 } from "./record-reader.ts";
-import { RecordFacts, type RecordSink } from "./record-sink.ts";
+import { RecordFacts, type RecordSink } from "../table/record-sink.ts";
 
 /** What the magic tells. */
 export interface PcapVariant {

@@ -30,7 +30,7 @@ import {
   type RecordReader,
   type Trouble,
 } from "./record-reader.ts";
-import { RecordFacts, type RecordSink } from "./record-sink.ts";
+import { RecordFacts, type RecordSink } from "../table/record-sink.ts";
 
 const BLOCK_HEADER_BYTES = 8;
 const BLOCK_BYTES_MIN = 12;

@@ -29,7 +29,7 @@ import {
 import { decodePacket } from "./decode-packet.ts";
 import { PacketDecoder } from "./decoder.ts";
 import { LinkType } from "./link-layer.ts";
-import { RecordFacts } from "./record-sink.ts";
+import { RecordFacts } from "../table/record-sink.ts";
 
 const decode4 = (protocol: number, data: Uint8Array): PacketColumns =>
   decodePacket(ipv4(protocol, data), LinkType.RAW);

@@ -10,7 +10,7 @@ import type { Level } from "../table/finding.ts";
 import type { Host, SettingsReading } from "../table/host.ts";
 import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 import { SETTING_KEYS, type SettingKey, settingOf } from "../table/settings.ts";
-import { defaultSizes } from "../table/sizes.ts";
+import { defaultSizesOf } from "../table/sizes.ts";
 
 /** What is the matter with a setting, worst first. */
 export const OUTLOOK_TROUBLES = [
@@ -144,7 +144,7 @@ function isFromNobody(
   if (key !== "nf_conntrack_max" && key !== "nf_conntrack_buckets") return false;
   const widest = { ...facts.host, memoryBytes: Number.MAX_SAFE_INTEGER };
   const most = [facts.host.kernelRelease, ...SIZE_GENERATIONS].map((release) => {
-    const sizes = sizesOf(widest, release);
+    const sizes = defaultSizesOf(widest, release);
     return (key === "nf_conntrack_max" ? sizes?.capacityFlows : sizes?.buckets) ?? 0;
   });
   return now > Math.max(...most) && definitions.every(({ definition }) => isOther(definition, now));
@@ -196,12 +196,12 @@ function isCertain({ sysctlReader, unseen }: BootForecast): boolean {
 function defaultOf(facts: OutlookFacts, key: SettingKey): number | undefined {
   const release = parseKernelRelease(facts.host.kernelRelease ?? "");
   if (key === "nf_conntrack_max" || key === "nf_conntrack_buckets") {
-    const sizes = sizesOf(facts.host, facts.host.kernelRelease);
+    const sizes = defaultSizesOf(facts.host);
     return key === "nf_conntrack_max" ? sizes?.capacityFlows : sizes?.buckets;
   }
   if (key === "nf_conntrack_expect_max") {
     const parameter = facts.boot.settings.find((setting) => setting.key === "hashsize")?.winner;
-    const buckets = parameter?.value ?? sizesOf(facts.host, facts.host.kernelRelease)?.buckets;
+    const buckets = parameter?.value ?? defaultSizesOf(facts.host)?.buckets;
     return buckets === undefined ? undefined : expectationsOf(buckets);
   }
   const { defaults } = settingOf(key);
@@ -231,23 +231,12 @@ function isSomeDefault(facts: OutlookFacts, key: SettingKey, now: number): boole
     return own === undefined || next === undefined || !isSince(own, next);
   });
   return possible.some((release) => {
-    const sizes = sizesOf(facts.host, release);
+    const sizes = defaultSizesOf(facts.host, release);
     if (sizes === undefined) return false;
     // Both of one kernel: a capacity that only looks like another kernel's was set by somebody.
     if (key === "nf_conntrack_buckets") return sizes.buckets === now;
     if (key === "nf_conntrack_expect_max") return expectationsOf(sizes.buckets) === now;
     return sizes.capacityFlows === now && (buckets === undefined || sizes.buckets === buckets);
-  });
-}
-
-function sizesOf(host: Host, kernelRelease: string | undefined): ReturnType<typeof defaultSizes> {
-  const { memoryBytes, pointerBytes, pageBytes } = host;
-  if (memoryBytes === undefined || kernelRelease === undefined) return undefined;
-  return defaultSizes({
-    memoryBytes,
-    kernelRelease,
-    ...(pointerBytes === undefined ? {} : { pointerBytes }),
-    ...(pageBytes === undefined ? {} : { pageBytes }),
   });
 }
 

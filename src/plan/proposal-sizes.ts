@@ -8,7 +8,7 @@ import { parseKernelRelease } from "../table/kernel-release.ts";
 import type { Settings } from "../table/settings.ts";
 import { chainLimitsOf } from "./load.ts";
 import { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
-import { defaultSizes, type DefaultSizes, recommendedBuckets } from "../table/sizes.ts";
+import { type DefaultSizes, defaultSizesOf, recommendedBuckets } from "../table/sizes.ts";
 
 /**
  * Share of the memory that a table may take when it is full, where nobody says otherwise. Flows are kernel
@@ -91,7 +91,7 @@ export function memoryWhenFull(
 export function chooseSizes(need: SizingNeed): ChosenSizes | undefined {
   const { host, settings, peakFlows, targetShare } = need;
   const present = settings.nf_conntrack_max;
-  const usual = usualSizes(host);
+  const usual = defaultSizesOf(host);
   if (present === undefined && usual === undefined) return undefined;
   const asked = peakFlows === undefined ? 0 : Math.min(INT_MAX, peakFlows / targetShare);
   const base = present === undefined || present === 0 ? (usual?.capacityFlows ?? 0) : present;
@@ -182,18 +182,6 @@ function chooseBuckets(
   const full = memoryWhenFull(need, capacityFlows, wanted);
   if (budgetBytes === undefined || full.bytes <= budgetBytes) return wanted;
   return Math.max(present, recommendedBuckets(Math.max(capacityFlows, sharedFlows) / LOAD_MAX, host));
-}
-
-/** What this kernel chooses by itself for this memory. */
-export function usualSizes(host: Host): DefaultSizes | undefined {
-  const { memoryBytes, kernelRelease, pointerBytes, pageBytes } = host;
-  if (memoryBytes === undefined || kernelRelease === undefined) return undefined;
-  return defaultSizes({
-    memoryBytes,
-    kernelRelease,
-    ...(pointerBytes === undefined ? {} : { pointerBytes }),
-    ...(pageBytes === undefined ? {} : { pageBytes }),
-  });
 }
 
 /** Up to a round number: at most an eighth more, and a multiple of 512. */

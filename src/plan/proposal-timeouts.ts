@@ -14,7 +14,8 @@ import { isSince, parseKernelRelease } from "../table/kernel-release.ts";
 import { settingOf, type SettingKey, type Settings } from "../table/settings.ts";
 import type { ExpectedFlows, ExpectedPart, Expectation, PlanFacts, PlannedSetting } from "./plan-shape.ts";
 import { type Peaks, peaksOf } from "./proposal-peaks.ts";
-import { toleranceOf, usualSizes } from "./proposal-sizes.ts";
+import { defaultSizesOf } from "../table/sizes.ts";
+import { toleranceOf } from "./proposal-sizes.ts";
 import { amountOf, groupDigits, percent } from "./wording.ts";
 
 /** A change that saves less than this share of the flows is not worth anybody's attention. */
@@ -165,7 +166,7 @@ export function chooseTimeouts(facts: PlanFacts, expected: Expectation, budgetFl
   const before = expected({});
   // Without a limit the capacity will be what the kernel would choose.
   const present = settings.nf_conntrack_max ?? 0;
-  const capacity = present > 0 ? present : (usualSizes(facts.host)?.capacityFlows ?? 0);
+  const capacity = present > 0 ? present : (defaultSizesOf(facts.host)?.capacityFlows ?? 0);
   const peaks = peaksOf(facts, before, capacity);
   const { uncertain, picture } = peaks;
   const unchanged = {

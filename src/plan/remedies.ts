@@ -10,7 +10,7 @@ import { settingOf, type SettingKey } from "../table/settings.ts";
 import type { Facts } from "./facts.ts";
 import type { Remedy } from "../table/finding.ts";
 import { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
-import { defaultSizes, recommendedBuckets } from "../table/sizes.ts";
+import { defaultSizesOf, recommendedBuckets } from "../table/sizes.ts";
 import { tableFigures } from "./table-figures.ts";
 import { groupDigits, memoryText, percent } from "./wording.ts";
 import { formatDuration } from "../table/duration.ts";
@@ -44,14 +44,7 @@ export function memoryOf(facts: Facts, flows: number, buckets: number): TableMem
 
 /** What this kernel would have chosen for this memory; undefined when either is unknown. */
 export function defaultCapacityOf(facts: Facts): number | undefined {
-  const { memoryBytes, kernelRelease, pointerBytes, pageBytes } = facts.host;
-  if (memoryBytes === undefined || kernelRelease === undefined) return undefined;
-  return defaultSizes({
-    memoryBytes,
-    kernelRelease,
-    ...(pointerBytes === undefined ? {} : { pointerBytes }),
-    ...(pageBytes === undefined ? {} : { pageBytes }),
-  })?.capacityFlows;
+  return defaultSizesOf(facts.host)?.capacityFlows;
 }
 
 /**

@@ -10,7 +10,7 @@ import { isSince, type KernelRelease, parseKernelRelease } from "../table/kernel
 import { SETTING_KEYS, type SettingKey, settingOf, type Settings } from "../table/settings.ts";
 import type { ExpectedFlows, Plan, PlanGoal, PlannedSetting } from "./plan-shape.ts";
 import { propose } from "./proposal.ts";
-import { usualSizes } from "./proposal-sizes.ts";
+import { defaultSizesOf } from "../table/sizes.ts";
 import { gentleStepOf, rateText } from "./proposal-timeouts.ts";
 import { amountOf } from "./wording.ts";
 
@@ -90,7 +90,7 @@ export function planTraffic(
 ): TrafficPlan | undefined {
   const release = parseKernelRelease(paper.kernelRelease);
   const host = { ...present?.host, ...hostOnPaper(paper, release) };
-  const usual = usualSizes(host);
+  const usual = defaultSizesOf(host);
   if (usual === undefined || release === undefined) return undefined;
   const inForce = inForceOf(present);
   const settings: Settings = {
@@ -181,7 +181,7 @@ function shorterNotes(
 function soldCapacityOf(host: Host, capacityFlows: number, onPaper: boolean): number | undefined {
   const { memoryBytes = 0 } = host;
   if (!onPaper || !Number.isInteger(Math.log2(memoryBytes))) return undefined;
-  const reported = usualSizes({ ...host, memoryBytes: Math.round(memoryBytes * REPORTED_SHARE) });
+  const reported = defaultSizesOf({ ...host, memoryBytes: Math.round(memoryBytes * REPORTED_SHARE) });
   return reported?.capacityFlows === capacityFlows ? undefined : reported?.capacityFlows;
 }
 

@@ -7,6 +7,7 @@
  * 6.16 and 7.3 chose for seven memory sizes each. Memory is what the kernel itself has (MemTotal), not what
  * the machine was sold with: a "4 GB" machine is below the 4 GiB threshold.
  */
+import type { Host } from "./host.ts";
 import { isSince, type KernelRelease, parseKernelRelease } from "./kernel-release.ts";
 
 const GIB = 1_073_741_824;
@@ -143,6 +144,18 @@ export function defaultSizes(input: SizingInput): DefaultSizes | undefined {
   const times = `${flowsPerBucket} x ${groupDigits(buckets)} buckets`;
   formula.push(`capacity is ${times} = ${groupDigits(capacityFlows)} flows`);
   return { buckets, capacityFlows, formula, generation: rule.generation };
+}
+
+/** The same for a host; undefined too where its memory or its kernel is not known. */
+export function defaultSizesOf(host: Host, kernelRelease = host.kernelRelease): DefaultSizes | undefined {
+  const { memoryBytes, pointerBytes, pageBytes } = host;
+  if (memoryBytes === undefined || kernelRelease === undefined) return undefined;
+  return defaultSizes({
+    memoryBytes,
+    kernelRelease,
+    ...(pointerBytes === undefined ? {} : { pointerBytes }),
+    ...(pageBytes === undefined ? {} : { pageBytes }),
+  });
 }
 
 /** Flows a bucket when this kernel chooses both sizes itself; undefined for a release that cannot be read. */

@@ -9,7 +9,8 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as ffi from "../../src/kernel/ffi.ts";
 import { insideNamespace, namedNamespace } from "../../src/kernel/namespace-enter.ts";
-import { type PacketFacts, PacketRing } from "../../src/kernel/packet-ring.ts";
+import { PacketRing } from "../../src/kernel/packet-ring.ts";
+import type { RecordFacts } from "../../src/table/record-sink.ts";
 import { type CaptureOptions, openPacketSocket } from "../../src/kernel/packet-socket.ts";
 import { startGuard } from "../support/inject.ts";
 
@@ -76,7 +77,7 @@ class Keeper {
     this.#pauses = pauses;
   }
 
-  record(bytes: Uint8Array, at: number, capturedBytes: number, facts: PacketFacts): boolean {
+  record(bytes: Uint8Array, at: number, capturedBytes: number, facts: RecordFacts): boolean {
     const { originalBytes, linkType, timeMs } = facts;
     this.packets.push({ bytes: bytes.slice(at, at + capturedBytes), originalBytes, linkType, timeMs });
     return this.#pauses;

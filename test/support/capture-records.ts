@@ -1,11 +1,6 @@
 /** Captures read in tests: records as plain values, and bytes in pieces that do not outlive their turn. */
-import {
-  CaptureParser,
-  readCapture,
-  type CaptureSummary,
-  type RecordFacts,
-  type RecordSink,
-} from "../../src/packet/capture.ts";
+import { CaptureParser, readCapture, type CaptureSummary } from "../../src/packet/capture.ts";
+import type { RecordFacts, RecordSink } from "../../src/table/record-sink.ts";
 
 /** One record, copied. */
 export interface ReadRecord {

@@ -2,7 +2,7 @@
 import { forecastBoot } from "../../boot/boot.ts";
 import { type ChangeFacts, overlayFiles } from "../../change/change.ts";
 import type { HostAccess } from "../../kernel/kernel.ts";
-import { defaultSizes, recommendedBuckets } from "../../table/sizes.ts";
+import { defaultSizesOf, recommendedBuckets } from "../../table/sizes.ts";
 
 /** The facts of the host, and of its boot with edits that are not written yet. */
 export function changeFactsOf(access: HostAccess): ChangeFacts {
@@ -14,10 +14,7 @@ export function changeFactsOf(access: HostAccess): ChangeFacts {
     ...(pointerBytes === undefined ? {} : { pointerBytes }),
     ...(pageBytes === undefined ? {} : { pageBytes }),
   };
-  const own =
-    kernelRelease === undefined || memoryBytes === undefined
-      ? undefined
-      : defaultSizes({ kernelRelease, memoryBytes, ...machine });
+  const own = defaultSizesOf(host);
   return {
     ...release,
     tracker,

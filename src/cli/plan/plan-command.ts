@@ -10,13 +10,13 @@ import {
   kubeProxyConfiguration,
   planFactsOf,
   type PlanGoal,
-  type PresentHost,
   planTraffic,
   propose,
   sysctlFile,
+  type Traffic,
   type TrafficPlan,
 } from "../../plan/plan.ts";
-import { defaultSizes } from "../../table/sizes.ts";
+import { defaultSizesOf } from "../../table/sizes.ts";
 import type { Host, SettingsReading } from "../../table/host.ts";
 import type { Settings } from "../../table/settings.ts";
 import type { Unseen } from "../../table/unseen.ts";
@@ -24,6 +24,7 @@ import { timeoutsOf } from "../assumed-timeouts.ts";
 import { type Context, print, printJson, warn } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
 import { openPlace, type Place } from "../flow-source.ts";
+import { lookAtHost, machineAsked } from "../machine-asked.ts";
 import { observe, type Observed } from "../observe.ts";
 import { shellWord } from "../plain-text.ts";
 import { isKernelError, refusal } from "../refusal.ts";
@@ -32,7 +33,6 @@ import { UsageError } from "../usage-error.ts";
 import { planToJson } from "./plan-json.ts";
 import type { MemoryBudget, PlanOptions } from "./plan-line.ts";
 import { type PlanReport, renderPlan } from "./plan-text.ts";
-import type { TrafficWords } from "./traffic-words.ts";
 
 const DEFAULT_TARGET_SHARE = 0.5;
 
@@ -175,12 +175,8 @@ interface AssumedSettings {
 /** What is in force; what is not known is what the kernel chooses by itself. */
 function settingsOf(facts: Facts, seen: Observed | undefined): AssumedSettings {
   const { values } = facts.settings;
-  const { memoryBytes, kernelRelease, pointerBytes } = facts.host;
   const timeouts = seen === undefined ? undefined : timeoutsOf(values);
-  const usual =
-    values.nf_conntrack_max !== undefined || memoryBytes === undefined || kernelRelease === undefined
-      ? undefined
-      : defaultSizes({ memoryBytes, kernelRelease, ...(pointerBytes === undefined ? {} : { pointerBytes }) });
+  const usual = values.nf_conntrack_max === undefined ? defaultSizesOf(facts.host) : undefined;
   const sizes =
     usual === undefined ? {} : { nf_conntrack_max: usual.capacityFlows, nf_conntrack_buckets: usual.buckets };
   return {
@@ -251,32 +247,17 @@ async function lastCapacityChange(
 }
 
 /** A load on paper: what is not given is that of the host looked at. */
-async function planOnPaper(
-  context: Context,
-  options: PlanOptions,
-  traffic: TrafficWords,
-): Promise<PlanReport> {
+async function planOnPaper(context: Context, options: PlanOptions, traffic: Traffic): Promise<PlanReport> {
   if (options.source !== undefined || options.netns !== undefined || options.sample !== undefined) {
     throw new UsageError("Cannot look at flows and plan from traffic: --from-traffic says what the load is");
   }
   const isWhole = options.memoryBytes !== undefined && options.kernel !== undefined;
-  const seen = isWhole && options.root === undefined ? undefined : await hostLookedAt(context, options.root);
+  const seen = isWhole && options.root === undefined ? undefined : await lookAtHost(context, options.root);
   // Another memory or another kernel than this host's is another host, unless it is the one named.
   const isAnother = options.memoryBytes !== undefined || options.kernel !== undefined;
   const present = isAnother && options.root === undefined ? undefined : seen;
-  const memoryBytes = options.memoryBytes ?? seen?.host.memoryBytes;
-  const kernelRelease = options.kernel ?? seen?.host.kernelRelease;
-  if (memoryBytes === undefined) {
-    throw new UsageError("Cannot tell how much memory this host has", "Give it: --memory 4G");
-  }
-  if (kernelRelease === undefined) {
-    throw new UsageError("Cannot tell which kernel this host runs", "Give it: --kernel 6.1");
-  }
-  const paper = {
-    memoryBytes,
-    kernelRelease,
-    pointerBytes: options.pointerBytes ?? seen?.host.pointerBytes ?? 8,
-  };
+  const paper = machineAsked(options, seen);
+  const { memoryBytes, kernelRelease } = paper;
   const planned = planTraffic(paper, traffic, goalOf(options, memoryBytes), present);
   if (planned === undefined) {
     throw new UsageError(
@@ -289,16 +270,6 @@ async function planOnPaper(
 function paperReport(planned: TrafficPlan): PlanReport {
   const { plan, host, settings } = planned;
   return { plan, host, settings, traffic: planned, notes: [], unseen: [] };
-}
-
-async function hostLookedAt(context: Context, root: string | undefined): Promise<PresentHost> {
-  const kernel = await context.deps.kernel();
-  const access = kernel.openHost({ clock: context.deps.clock, ...(root === undefined ? {} : { root }) });
-  try {
-    return { host: access.host(), settings: access.settings().values };
-  } finally {
-    access.close();
-  }
 }
 
 /** Goal and givens again, for a command that shall come to the same plan. */

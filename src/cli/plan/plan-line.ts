@@ -3,6 +3,7 @@
  */
 import { type Command, Option } from "commander";
 
+import type { Traffic } from "../../plan/plan.ts";
 import { addHostOptions, choiceOption, type Options, withUnits } from "../command-options.ts";
 import { parseMemory } from "../figures.ts";
 import {
@@ -16,7 +17,7 @@ import {
   readThreshold,
 } from "../options.ts";
 import { UsageError } from "../usage-error.ts";
-import { readTraffic, type TrafficWords } from "./traffic-words.ts";
+import { readTraffic } from "./traffic-words.ts";
 
 export const PLAN_FORMATS = ["text", "json", "sysctl.d", "sysctl.conf", "ansible", "kube-proxy"] as const;
 export type PlanFormat = (typeof PLAN_FORMATS)[number];
@@ -35,7 +36,7 @@ export interface PlanOptions extends HostOptions {
   targetShare?: number;
   memoryBudget?: MemoryBudget;
   belowRfc?: true;
-  fromTraffic?: TrafficWords;
+  fromTraffic?: Traffic;
   memoryBytes?: number;
   kernel?: string;
   pointerBytes?: 4 | 8;

@@ -2,6 +2,7 @@
  * Machine output of `headroom plan`.
  */
 import * as z from "zod/mini";
+import { unseen } from "../schema-parts.ts";
 
 import { SETTING_KEYS } from "../../table/settings.ts";
 
@@ -111,12 +112,5 @@ export const planSchema = z.strictObject({
   ),
   notes: z.array(z.string()),
   host: z.record(z.string(), z.unknown()),
-  unseen: z.array(
-    z.strictObject({
-      what: z.string(),
-      why: z.string(),
-      help: z.optional(z.string()),
-      cause: z.string(),
-    }),
-  ),
+  unseen,
 });

@@ -2,22 +2,10 @@
  * The words of `--from-traffic`: `pageviews=100000/h,connections-per-page=10,hold=120s`. Text in, values out;
  * whatever cannot be meant is a UsageError that says what would do.
  */
+import type { Traffic } from "../../plan/plan.ts";
 import { parseDuration } from "../../table/duration.ts";
 import { formatCount } from "../figures.ts";
 import { UsageError } from "../usage-error.ts";
-
-/** What was said of the traffic; absent: not said. */
-export interface TrafficWords {
-  viewsPerSecond: number;
-  /** `100,000 page views an hour`. */
-  viewsText: string;
-  /** `page views`. */
-  viewsWhat: string;
-  connectionsPerView: number;
-  holdSeconds?: number;
-  keepaliveSeconds: number;
-  protocol: "tcp" | "udp";
-}
 
 const EXAMPLE = "As in --from-traffic pageviews=100000/h,connections-per-page=10,hold=120s";
 
@@ -41,7 +29,7 @@ const others: Readonly<Record<string, string>> = {
 /** What a rate may be of, for people. */
 const rates: Readonly<Record<string, string>> = { pageviews: "page views", connections: "connections" };
 
-export function readTraffic(option: string, text: string): TrafficWords {
+export function readTraffic(option: string, text: string): Traffic {
   const words = readWords(option, text);
   const kind = Object.keys(rates).find((name) => words.has(name));
   if (kind === undefined || (words.has("pageviews") && words.has("connections"))) {
@@ -84,7 +72,7 @@ function readRate(
   text: string,
   value: string,
   what: string,
-): Pick<TrafficWords, "viewsPerSecond" | "viewsText" | "viewsWhat"> {
+): Pick<Traffic, "viewsPerSecond" | "viewsText" | "viewsWhat"> {
   const [, amount = "", period = ""] = /^([^/]+)\/([a-z]+)$/.exec(value) ?? [];
   const { seconds, text: every } = periods[period] ?? {};
   if (seconds === undefined) throw wrong(option, text, `${value} is no rate such as 100000/h or 30/s`);

@@ -11,9 +11,8 @@ import {
   type PacketColumns,
   PacketDecoder,
   type DecoderOptions,
-  type RecordFacts,
-  type RecordSink,
 } from "../../packet/packet.ts";
+import type { RecordFacts, RecordSink } from "../../table/record-sink.ts";
 import { type Compression, unpacked } from "../../unpack/unpack.ts";
 import { type CaptureInstant, instantMs } from "./replay-settings.ts";
 

@@ -2,6 +2,7 @@
  * Machine output of `headroom verify`.
  */
 import * as z from "zod/mini";
+import { unseen } from "../schema-parts.ts";
 
 import { OUTLOOK_TROUBLES } from "../../plan/plan.ts";
 import { DEFINITION_READERS } from "../../table/boot.ts";
@@ -57,12 +58,5 @@ export const verifySchema = z.strictObject({
     }),
   ),
   unknown: z.array(bootDefinition),
-  unseen: z.array(
-    z.strictObject({
-      what: z.string(),
-      why: z.string(),
-      help: z.optional(z.string()),
-      cause: z.enum(["not-permitted", "missing", "unsupported", "unreadable", "not-loaded", "incomplete"]),
-    }),
-  ),
+  unseen,
 });

@@ -2,6 +2,7 @@
  * Machine output of `headroom whatif`.
  */
 import * as z from "zod/mini";
+import { unseen } from "../schema-parts.ts";
 
 const count = z.number().check(z.nonnegative());
 const share = z.number().check(z.nonnegative());
@@ -99,12 +100,5 @@ export const whatifSchema = z.strictObject({
   oddities: z.record(z.string(), count),
   interrupted: z.boolean(),
   assumedTimeouts: z.boolean(),
-  unseen: z.array(
-    z.strictObject({
-      what: z.string(),
-      why: z.string(),
-      help: z.optional(z.string()),
-      cause: z.string(),
-    }),
-  ),
+  unseen,
 });

@@ -16,9 +16,9 @@ import {
   PacketColumns,
   PacketDecoder,
   PacketKind,
-  RecordFacts,
 } from "../../../src/packet/packet.ts";
 import type { FlowColumns } from "../../../src/table/columns.ts";
+import { RecordFacts } from "../../../src/table/record-sink.ts";
 import { type Flow, flowAt } from "../../../src/table/flow.ts";
 import type { Settings } from "../../../src/table/settings.ts";
 import type { WireWord } from "./wire.ts";

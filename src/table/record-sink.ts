@@ -1,6 +1,6 @@
 /**
- * What a reader of captures gives, record by record, without copying bytes and without making an object or a
- * boxed number per record: the facts of a record stand in ONE object that the next record overwrites.
+ * What a reader of captures, or a socket, gives packet by packet, without copying bytes and without making an
+ * object or a boxed number for each: the facts of a record stand in ONE object that the next one overwrites.
  */
 
 /** The facts of one capture record. One object per parser; copy what must outlive the call. */
@@ -9,9 +9,12 @@ export class RecordFacts {
   timeMs = 0.5;
   /** Bytes the packet had on the wire, never less than what was captured. */
   originalBytes = 0;
-  /** LINKTYPE number as in the file (0 null, 1 Ethernet, 101 raw IP, 113 Linux cooked v1, ...). */
+  /**
+   * LINKTYPE number as in the file (0 null, 1 Ethernet, 101 raw IP, 113 Linux cooked v1, ...); of a socket 1,
+   * 101, or 147 for what is not IP on an interface without Ethernet.
+   */
   linkType = 0;
-  /** Which interface captured it, counted from 0 over all sections of the file; 0 in pcap. */
+  /** Which interface captured it, counted from 0 over all sections of the file; 0 in pcap and of a socket. */
   interfaceIndex = 0;
   /**
    * Length of the frame check sequence that ends the packet ON THE WIRE, 0 when the file speaks of none. Of
