@@ -2,7 +2,7 @@
  * Whose flows these are: sockets joined to the processes that hold them, and addresses joined to namespaces.
  * Made on request only, because it looks at every open file of every process.
  */
-import type { Address } from "../table/address.ts";
+import { type Address, unmapped } from "../table/address.ts";
 import type { NamespaceFacts } from "../table/host.ts";
 import type { Unseen } from "../table/unseen.ts";
 import { KernelError } from "./error.ts";
@@ -43,8 +43,6 @@ export interface Owners {
 
 const ANY_IPV4 = "\0\0\0\0";
 const ANY_IPV6 = "\0".repeat(16);
-/** ::ffff:0:0/96: an IPv4 peer of a socket of IPv6. */
-const MAPPED = `${"\0".repeat(10)}\xff\xff`;
 
 /** Puts the tables together. `inodes` are the processes by socket inode, `local` the addresses looked at. */
 export function makeOwners(
@@ -86,10 +84,6 @@ function exactKey(protocol: number, local: string, port: number, remote: string,
 
 function boundKey(protocol: number, local: string, port: number): string {
   return `${protocol} ${port} ${local}`;
-}
-
-function unmapped(address: Address): string {
-  return address.length === 16 && address.startsWith(MAPPED) ? address.slice(12) : address;
 }
 
 function isAny(address: string): boolean {

@@ -7,7 +7,7 @@
  * server may run yet. The ancestors of this process are asked for their sockets (a server of another
  * name, mosh), and for SSH_CONNECTION in their environment, which sudo takes from ours.
  */
-import type { Address } from "../table/address.ts";
+import { unmapped } from "../table/address.ts";
 import { TCP, UDP } from "../table/protocol.ts";
 import type { Session, Sessions } from "../table/session.ts";
 import type { Files } from "./files.ts";
@@ -20,8 +20,6 @@ const SSH_PORT = 22;
 
 /** Parents are asked for no longer than this; no process has as many. */
 const ANCESTORS_MAX = 64;
-
-const MAPPED = `${"\0".repeat(10)}\xff\xff`;
 
 /** What the processes of a host tell of sessions. */
 export interface SessionClues {
@@ -72,10 +70,6 @@ export function sessionsAmong(sockets: readonly OpenSocket[], clues: SessionClue
     } else if (mine && protocol === UDP && localPort !== 0) sessions.push({ protocol, localPort });
   }
   return { sessions, connections: clues.connections };
-}
-
-function unmapped(address: Address): Address {
-  return address.length === 16 && address.startsWith(MAPPED) ? (address.slice(12) as Address) : address;
 }
 
 /** This process and those it descends from, as far as init. */

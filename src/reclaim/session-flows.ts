@@ -3,13 +3,18 @@
  * ends of the flow, in either direction; where the host translates addresses the socket's end is the
  * one of the reply.
  */
-import { type Address, ADDRESS_WORDS, addressFromWords, addressToWords } from "../table/address.ts";
+import {
+  type Address,
+  ADDRESS_WORDS,
+  addressFromWords,
+  addressToWords,
+  familyOf,
+  unmapped,
+} from "../table/address.ts";
 import { parseAddress } from "../table/address-text.ts";
 import type { FlowColumns } from "../table/columns.ts";
 import { discriminatorOf, TCP } from "../table/protocol.ts";
 import type { Session } from "../table/session.ts";
-
-const MAPPED = `${"\0".repeat(10)}\xff\xff`;
 
 /** SSH_CONNECTION as sshd(8) writes it (`CLIENT PORT SERVER PORT`); undefined when it is no such text. */
 export function parseSshConnection(text: string): Session | undefined {
@@ -22,11 +27,6 @@ export function parseSshConnection(text: string): Session | undefined {
 
 function isPort(port: number): boolean {
   return Number.isInteger(port) && port > 0 && port < 65_536;
-}
-
-/** An IPv4 peer of a socket of IPv6 is IPv4 on the wire. */
-function unmapped(address: Address): Address {
-  return address.length === 16 && address.startsWith(MAPPED) ? (address.slice(12) as Address) : address;
 }
 
 export class SessionFlows {
@@ -88,7 +88,7 @@ export class SessionFlows {
   /** The address as a column would give it. */
   #wordsOf(address: Address): string {
     addressToWords(address, this.#words, 0);
-    return addressFromWords(this.#words, 0, address.length === 4 ? 4 : 6);
+    return addressFromWords(this.#words, 0, familyOf(address));
   }
 }
 

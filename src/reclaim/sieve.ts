@@ -41,7 +41,6 @@ export class Sieve {
   count = 0;
   readonly counts: SieveCounts;
   readonly #options: SieveOptions;
-  readonly #protected = new Float64Array(PROTECTION_REASONS.length);
   #idle = new Int32Array(0);
 
   constructor(options: SieveOptions) {
@@ -73,7 +72,7 @@ export class Sieve {
       if (!this.#isMeant(columns, row, this.#idle[row] as number)) continue;
       counts.meantFlows += 1;
       const reason = this.#options.protections.reasonAt(columns, row, this.#idle[row] as number);
-      if (reason !== UNPROTECTED) this.#protected[reason] = (this.#protected[reason] as number) + 1;
+      if (reason !== UNPROTECTED) counts.protectedFlows[PROTECTION_REASONS[reason] as ProtectionReason] += 1;
       else if (this.#isShortAlready(columns, row)) counts.alreadyShortFlows += 1;
       else {
         this.rows[this.count] = row;
@@ -82,9 +81,6 @@ export class Sieve {
     }
     counts.readFlows += columns.count;
     counts.chosenFlows += this.count;
-    for (const [index, reason] of PROTECTION_REASONS.entries()) {
-      counts.protectedFlows[reason] = this.#protected[index] as number;
-    }
   }
 
   /** Whether a row that was read anew still goes; counts nothing. */

@@ -47,6 +47,14 @@ export function familyOf(address: Address): 4 | 6 {
   return address.length === 4 ? 4 : 6;
 }
 
+/** ::ffff:0:0/96: an IPv4 peer of a socket of IPv6. */
+const MAPPED = `${"\0".repeat(10)}\xff\xff`;
+
+/** The IPv4 address that a mapped one (::ffff:192.0.2.1) stands for; others as they are. */
+export function unmapped(address: Address): Address {
+  return address.length === 16 && address.startsWith(MAPPED) ? (address.slice(12) as Address) : address;
+}
+
 /** Text as people write it: dotted, or RFC 5952 (compressed, lower case). */
 export function formatAddress(address: Address): string {
   if (address.length === 4) return formatDotted(address);

@@ -223,7 +223,6 @@ test("flows of a host are attributed to its processes, those of others to their 
 test("a table driven over its limit is in the kernel log, with its namespace, and counted", async () => {
   const release = parseKernelRelease(open().host().kernelRelease ?? "");
   await sleep(LOG_WINDOW_MS);
-  const before = open().kernelLog();
   const occupancy = Number(routed.run(routed.router, "conntrack", "-C"));
   const capacity = open().settings().values.nf_conntrack_max;
   assert.ok(capacity !== undefined);
@@ -239,10 +238,10 @@ test("a table driven over its limit is in the kernel log, with its namespace, an
   await sleep(100);
   const log = open().kernelLog();
   assert.equal(log?.source, "kmsg");
-  assert.ok(log.linesRead > (before?.linesRead ?? 0));
   const named = release !== undefined && isSince(release, "6.17") ? routed.routerInode : undefined;
   const tally = log.tallies.find((each) => each.kind === "table-full" && each.namespaceInode === named);
   assert.ok(tally !== undefined && tally.lines > 0, JSON.stringify(log.tallies));
+  // Not by how many lines there are: a ring that is full has as many as before.
   assert.ok((tally.lastAtMs ?? 0) >= startedAtMs - 5000 && (tally.lastAtMs ?? 0) <= Date.now() + 5000);
   assert.match(tally.sample, /table full/);
   assert.ok((open(routed.router).counters()?.total.drop ?? 0) > 0);

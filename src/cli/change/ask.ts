@@ -26,15 +26,20 @@ const ANSWER_BYTES = 256;
  * yet.
  */
 export function ask(context: Context, question: string): boolean {
-  context.terminal.stderr.write(`${question} [y/N] `);
+  return /^y(es)?$/i.test(answerTo(context, `${question} [y/N]`));
+}
+
+/** What is answered on the terminal, without blanks around it; empty at the end of input. */
+export function answerTo(context: Context, question: string): string {
+  context.terminal.stderr.write(`${question} `);
   const answer = readLine();
   // The end of input leaves the cursor behind the question.
   if (!answer.endsWith("\n")) context.terminal.stderr.write("\n");
-  return /^y(es)?$/i.test(answer.trim());
+  return answer.trim();
 }
 
 /** A line as typed, its end with it; empty at the end of input. */
-export function readLine(): string {
+function readLine(): string {
   const buffer = new Uint8Array(ANSWER_BYTES);
   for (;;) {
     try {

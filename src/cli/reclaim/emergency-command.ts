@@ -4,7 +4,7 @@
  * full table lets neither through.
  */
 import { type Cut, cutsOf, CutTally, greatest } from "../../reclaim/reclaim.ts";
-import { ask, canAsk, readLine } from "../change/ask.ts";
+import { answerTo, ask, canAsk } from "../change/ask.ts";
 import { formatPrefix } from "../../table/address.ts";
 import { formatDuration } from "../../table/duration.ts";
 import { type Context, print, printJson, warn } from "../context.ts";
@@ -96,11 +96,7 @@ function numbered(cuts: readonly Cut[], text: string): Cut | undefined {
 function chosenCut(context: Context, cuts: readonly Cut[]): Cut | undefined {
   const { stderr } = context.terminal;
   for (;;) {
-    stderr.write(`Which? [1-${cuts.length}, nothing for none] `);
-    const line = readLine();
-    // The end of input leaves the cursor behind the question.
-    if (!line.endsWith("\n")) stderr.write("\n");
-    const answer = line.trim();
+    const answer = answerTo(context, `Which? [1-${cuts.length}, nothing for none]`);
     if (answer === "") return undefined;
     const cut = numbered(cuts, answer) ?? cuts.find(({ name }) => name === answer);
     if (cut !== undefined) return cut;

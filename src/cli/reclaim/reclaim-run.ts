@@ -77,7 +77,7 @@ export async function runRemoval(context: Context, request: RemovalRequest): Pro
       disturbed: (reading.oddities.interrupted ?? 0) > 0,
       seconds: (clock.elapsedMs() - openedMs) / 1000,
       ...(file.isMade ? { removedPath: file.path } : {}),
-      ...occupancyAfter(context, request),
+      ...occupancyAfter(request.table),
     };
   } finally {
     listener.clear();
@@ -87,10 +87,7 @@ export async function runRemoval(context: Context, request: RemovalRequest): Pro
 }
 
 /** The kernel's count afterwards, and its limit. */
-function occupancyAfter(
-  _context: Context,
-  { table }: RemovalRequest,
-): Pick<Removal, "occupancyFlows" | "capacityFlows"> {
+function occupancyAfter(table: ReclaimTable): Pick<Removal, "occupancyFlows" | "capacityFlows"> {
   const occupancyFlows = table.place.host?.occupancy();
   return {
     ...(occupancyFlows === undefined ? {} : { occupancyFlows }),
