@@ -71,7 +71,8 @@ async function makeBundle() {
     plugins: [{ name: "node-imports", transform: (code) => withoutNodeImports(code) }],
   });
   const { output } = await bundle.generate(OUTPUT);
-  const [{ code, fileName, imports, dynamicImports }] = output;
+  const [{ code: generated, fileName, imports, dynamicImports }] = output;
+  const code = withoutRequire(generated);
   const left = [...imports, ...dynamicImports].find((name) => name !== fileName);
   if (left !== undefined) throw new Error(`a script cannot have the import of ${left} that is left`);
   // Not the modules of the output: one whose constants were all inlined is not among them.
@@ -107,6 +108,14 @@ function withoutNodeImports(code) {
   });
 }
 
+/** Packages of the older kind ask for Node's modules by `require`, which a script does not have. */
+function withoutRequire(code) {
+  const made = /\(\(\)\s*=>\s*createRequire[$\w]*\(import\.meta\.url\)\)\(\)/;
+  const own = code.replace(made, "(id) => globalThis.process.getBuiltinModule(id)");
+  if (own.includes("import.meta")) throw new Error("a script cannot have the import.meta that is left");
+  return own;
+}
+
 /** A module without imports and exports as a script of ASCII, which V8 keeps and reads fastest. */
 function asScript(code) {
   const ascii = code.replace(
@@ -117,6 +126,6 @@ function asScript(code) {
 }
 
 function sourceFiles() {
-  const names = readdirSync(`${root}/src`, { recursive: true });
+  const names = readdirSync(`${root}/src`, { recursive: true, encoding: "utf8" });
   return names.filter((name) => name.endsWith(".ts")).map((name) => `src/${name}`);
 }

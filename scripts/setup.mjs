@@ -21,7 +21,9 @@ if (!existsSync(node) || !existsSync(stamp) || readFileSync(stamp, "utf8") !== w
   proveNode();
   writeFileSync(stamp, wanted);
 }
-spawnSync(node, [fileURLToPath(new URL("bundle.mjs", import.meta.url))], { stdio: "inherit" });
+for (const script of ["bundle.mjs", "web.mjs"]) {
+  spawnSync(node, [fileURLToPath(new URL(script, import.meta.url))], { stdio: "inherit" });
+}
 
 /** `npm ci`, by the npm that called us where there is one. */
 function install() {

@@ -7,8 +7,10 @@ import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:f
 
 const PACKAGES = [
   "ansible-core",
+  "chromium",
   "conntrack",
   "curl",
+  "faketime",
   "hyperfine",
   "iproute2",
   "iptables",
@@ -20,7 +22,12 @@ const PACKAGES = [
   "nfct",
   "nftables",
   "nginx-light",
+  "openssl",
   "procps",
+  "prometheus",
+  "prometheus-alertmanager",
+  "prometheus-node-exporter",
+  "python3",
   "strace",
   "systemd",
   "tcpdump",

@@ -44,7 +44,7 @@ async function main(args) {
 }
 
 function findTests() {
-  return fs.globSync("{src,test,bench}/**/*.test.ts").toSorted();
+  return fs.globSync("{src,test,bench,web,demo}/**/*.test.ts").toSorted();
 }
 
 function sort(files) {
@@ -57,6 +57,7 @@ async function runGates(report) {
     ["format", `${bin}oxfmt`, ["--check"]],
     ["lint", `${bin}oxlint`, ["--format=unix"]],
     ["types", `${bin}tsc`, ["--noEmit", "--pretty", "false"]],
+    ["types of the dashboard", `${bin}tsc`, ["-p", "web", "--noEmit", "--pretty", "false"]],
   ];
   const results = gates.map(([, command, args]) => runGate(command, args));
   for (const [index, [name]] of gates.entries()) {
@@ -97,7 +98,7 @@ function runFiles(files, report) {
     child.on("close", (code, signal) => {
       clearTimeout(watchdog);
       const where = files.length === 1 ? files[0] : "tests";
-      if (!ended) report.fail(where, "the process ended before its tests", `${signal ?? `exit ${code}`}`);
+      if (!ended) report.fail(where, "the process ended before its tests", signal ?? `exit ${code}`);
       resolve();
     });
   });

@@ -66,6 +66,12 @@ test("the launcher passes arguments and the exit code", (context) => {
   assert.equal(ended.status, 5);
 });
 
+test("a watcher of years has less room for new objects than a command that ends", (context) => {
+  const ended = run(join(tree(context), "bin/headroom"), ["serve"]);
+  const flags = FLAGS.replace("--min-semi-space-size=8", "--max-semi-space-size=2");
+  assert.equal(ended.stdout, `${flags} ["serve"]\n`);
+});
+
 test("the launcher finds its tree through links", (context) => {
   const directory = tree(context);
   symlinkSync("../bin/headroom", join(directory, "elsewhere/first"));

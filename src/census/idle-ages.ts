@@ -248,6 +248,7 @@ export function governingSetting(
 
 function sumOf(counts: Uint32Array): number {
   let sum = 0;
-  for (const count of counts) sum += count;
+  // By index: the arrays are long, and an iterator takes ten times as long.
+  for (let index = 0; index < counts.length; index++) sum += counts[index] as number;
   return sum;
 }

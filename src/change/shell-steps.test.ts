@@ -8,7 +8,7 @@ import { changeOf, compose, HOST_NAMES, hostNamed, making } from "../../test/sup
 import type { MemoryHost } from "../../test/support/memory-host.ts";
 import type { Settings } from "../table/settings.ts";
 import { applyChange, type Change, rollbackSteps, shellSteps } from "./change.ts";
-import { quoteForShell } from "./shell-words.ts";
+import { shellWord } from "../table/shell-word.ts";
 
 /** Has a shell run commands on the files of a host, put into a directory, and reads what came of them. */
 function inShell(
@@ -112,7 +112,7 @@ const quoted: readonly [string, string][] = [
 
 for (const [text, word] of quoted) {
   test(`a word for the shell: ${JSON.stringify(text)}`, () => {
-    assert.equal(quoteForShell(text), word);
+    assert.equal(shellWord(text), word);
     const { stdout } = spawnSync("sh", ["-c", `printf %s ${word}`], { encoding: "utf8" });
     assert.equal(stdout, text);
   });

@@ -3,7 +3,7 @@
  * what they do is what apply.ts does, in the same order.
  */
 import type { Receipt, ReceiptFile, ReceiptStep } from "./receipt.ts";
-import { quoteForShell } from "./shell-words.ts";
+import { shellWord } from "../table/shell-word.ts";
 import { hasCarriageReturns } from "./edit-line.ts";
 import type { Change, FileEdit, LineEdit } from "./steps.ts";
 
@@ -32,7 +32,7 @@ export function rollbackSteps(receipt: Receipt): readonly string[] {
 
 function setValue(name: string, path: string, value: number): string {
   if (path.startsWith("/proc/sys/")) return `sysctl -w ${name}=${value}`;
-  return `echo ${value} > ${quoteForShell(path)}`;
+  return `echo ${value} > ${shellWord(path)}`;
 }
 
 function valueBack({ name, path, from }: ReceiptStep): readonly string[] {
@@ -40,11 +40,11 @@ function valueBack({ name, path, from }: ReceiptStep): readonly string[] {
 }
 
 function fileCommands(file: FileEdit): readonly string[] {
-  const target = quoteForShell(file.target);
+  const target = shellWord(file.target);
   const { before, after, backup, lines } = file;
   const last = file.directories.at(-1);
-  const directories = last === undefined ? [] : [`mkdir -p ${quoteForShell(last)}`];
-  const copied = backup === undefined ? [] : [`cp -a ${target} ${quoteForShell(backup)}`];
+  const directories = last === undefined ? [] : [`mkdir -p ${shellWord(last)}`];
+  const copied = backup === undefined ? [] : [`cp -a ${target} ${shellWord(backup)}`];
   const replaced = lines.flatMap((edit) => (edit.kind === "replace" ? [sedCommand(edit, target)] : []));
   const added = lines.flatMap((edit) => (edit.kind === "append" ? [edit.to] : []));
   const mode =
@@ -54,7 +54,7 @@ function fileCommands(file: FileEdit): readonly string[] {
 
 function appendCommands({ before }: FileEdit, added: readonly string[], target: string): readonly string[] {
   if (added.length === 0) return [];
-  const words = added.map(quoteForShell).join(" ");
+  const words = added.map(shellWord).join(" ");
   const bytes = before?.bytes ?? new Uint8Array();
   const end = hasCarriageReturns(bytes) ? String.raw`\r\n` : String.raw`\n`;
   const open = bytes.length > 0 && bytes.at(-1) !== 0x0a;
@@ -69,7 +69,7 @@ function sedCommand({ line, from, to }: LineEdit & { kind: "replace" }, target: 
   const pattern = (before + old).replaceAll(/[\\.*[\]^$]/g, String.raw`\$&`);
   const text = (before + wanted).replaceAll(/[\\&]/g, String.raw`\$&`);
   const script = `${line}s${mark}${pattern}${mark}${text}${mark}`;
-  return `sed -i --follow-symlinks ${quoteForShell(script)} ${target}`;
+  return `sed -i --follow-symlinks ${shellWord(script)} ${target}`;
 }
 
 /** The number that changes, with the word before it, so that it is found at its place. */
@@ -87,9 +87,9 @@ function changedPart(from: string, to: string): { before: string; old: string; w
 }
 
 function backCommands(file: ReceiptFile): readonly string[] {
-  const target = quoteForShell(file.target);
+  const target = shellWord(file.target);
   if (file.before === undefined) {
-    return [`rm ${target}`, ...file.directories.toReversed().map((path) => `rmdir ${quoteForShell(path)}`)];
+    return [`rm ${target}`, ...file.directories.toReversed().map((path) => `rmdir ${shellWord(path)}`)];
   }
-  return file.backup === undefined ? [] : [`mv ${quoteForShell(file.backup)} ${target}`];
+  return file.backup === undefined ? [] : [`mv ${shellWord(file.backup)} ${target}`];
 }

@@ -14,7 +14,7 @@ import type {
   UndoReason,
   ValuesEnd,
 } from "./receipt.ts";
-import { quoteForShell } from "./shell-words.ts";
+import { shellWord } from "../table/shell-word.ts";
 import {
   bootedSince,
   endOfValues,
@@ -157,7 +157,7 @@ function lookCommand(host: ChangeHost, { target, before, backup }: ReceiptFile):
 
 /** A path of the host as a word for the shell here. */
 function inRoot({ root = "" }: ChangeHost, path: string): string {
-  return quoteForShell(root + path);
+  return shellWord(root + path);
 }
 
 function commandBack(host: ChangeHost, { target, before, backup }: ReceiptFile): string {

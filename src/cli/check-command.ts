@@ -88,6 +88,7 @@ async function gatherFacts(context: Context, place: Place, options: CheckOptions
     host,
     settings,
     atMs: host.savedAtMs ?? atMs,
+    ...(options.netns === undefined ? {} : { netns: options.netns }),
     ...(counters === undefined ? {} : { counters }),
     ...(later === undefined ? {} : { later }),
     ...(kernelLog === undefined ? {} : { kernelLog }),

@@ -95,6 +95,16 @@ async function run(selection: Selection, context: Context): Promise<ExitCode> {
       );
     case "history":
       return (await import("./change/history-command.ts")).runHistory(context, selection.options);
+    case "record":
+      return (await import("./record/record-command.ts")).runRecord(
+        context,
+        selection.options,
+        selection.file,
+      );
+    case "serve":
+      return (await import("./serve/serve-command.ts")).runServe(context, selection.options);
+    case "alerts":
+      return (await import("./alerts/alerts-command.ts")).runAlerts(context, selection);
     case "verify":
       return (await import("./verify/verify-command.ts")).runVerify(context, selection.options);
     case "reclaim":

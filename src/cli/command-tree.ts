@@ -40,6 +40,9 @@ import {
 import { type VerifySelection, addVerify } from "./verify/verify-line.ts";
 import { type ReclaimSelection, addReclaim } from "./reclaim/reclaim-line.ts";
 import { addReplay, type ReplaySelection } from "./replay/replay-line.ts";
+import { addRecord, type RecordSelection } from "./record/record-line.ts";
+import { addServe, type ServeSelection } from "./serve/serve-line.ts";
+import { addAlerts, type AlertsSelection } from "./alerts/alerts-line.ts";
 import { commandTopics, generalTopics, type Topic } from "./topics.ts";
 import { UsageError } from "./usage-error.ts";
 import { HEADROOM_VERSION } from "./version.ts";
@@ -59,6 +62,9 @@ export type Selection =
   | HistorySelection
   | VerifySelection
   | ReclaimSelection
+  | RecordSelection
+  | ServeSelection
+  | AlertsSelection
   | { command: "completion"; shell: Shell }
   | { command: "help"; topic?: string; form: "text" | "manual" | "schema" }
   /** Help or the version was asked for by an option: this is it. */
@@ -127,6 +133,9 @@ const adders: ReadonlyMap<string, (program: Command, select: Select) => void> = 
   ["verify", addVerify],
   ["reclaim", addReclaim],
   ["replay", addReplay],
+  ["record", addRecord],
+  ["serve", addServe],
+  ["alerts", addAlerts],
   ["defaults", addDefaults],
   ["completion", addCompletion],
   ["help", addHelp],

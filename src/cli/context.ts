@@ -8,7 +8,12 @@ import type { Terminal } from "./terminal.ts";
 
 /** What commands use of the door of src/kernel; tests give their own. */
 export type KernelDoor = Pick<typeof kernelDoor, "openHost" | "openBytes"> &
-  Partial<Pick<typeof kernelDoor, "openPacketSocket" | "openWritableHost">>;
+  Partial<
+    Pick<
+      typeof kernelDoor,
+      "FlowRecorder" | "openPacketSocket" | "openServiceNotify" | "openWritableHost" | "RecordReader"
+    >
+  >;
 
 export interface Deps {
   clock: Clock;

@@ -62,6 +62,9 @@ function hostOf(made: Made, namespaces: readonly NamespaceFacts[]): HostAccess {
       namespaceOfAddress: () => undefined,
     }),
     bootFiles: () => assert.fail("not asked for"),
+    live: () => assert.fail("not asked for"),
+    followLog: () => assert.fail("not asked for"),
+    refresh: () => {},
     unseen: [],
     close: () => {},
   };

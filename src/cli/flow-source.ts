@@ -10,7 +10,7 @@ import type { Listing } from "../listing/listing.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Context } from "./context.ts";
 import type { FlowOptions } from "./options.ts";
-import { shellWord } from "./plain-text.ts";
+import { shellWord } from "../table/shell-word.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** Words `--source` takes besides paths. */

@@ -5,10 +5,9 @@
  * Both readings walk the table alike, so a flow is met in both after about the same time. That time, not the
  * one asked for, is what counts afterwards: it is taken from the clock at each batch.
  */
-import { type Arrivals, ArrivalsBuilder, type Census, IdleAges } from "../census/census.ts";
+import { type Arrivals, ArrivalsBuilder, IdleAges } from "../census/census.ts";
 import type { HostAccess } from "../kernel/kernel.ts";
-import type { AgesReading, Observation } from "../plan/plan.ts";
-import type { FlowColumns } from "../table/columns.ts";
+import type { AgesReading } from "../plan/plan.ts";
 import type { SettingsReading } from "../table/host.ts";
 import type { IdleContext } from "../table/idle.ts";
 import { parseKernelRelease } from "../table/kernel-release.ts";
@@ -16,11 +15,14 @@ import type { FlowReading } from "../table/source.ts";
 import type { Unseen } from "../table/unseen.ts";
 import { timeoutsOf } from "./assumed-timeouts.ts";
 import type { Context } from "./context.ts";
+import type { Observed, ObserveOptions } from "./observed.ts";
 import { openReading, type Place } from "./flow-source.ts";
 import { paced, Progress } from "./progress.ts";
 import { isKernelError, refusal } from "./refusal.ts";
 import { takeCensus } from "./take-census.ts";
 import { UsageError } from "./usage-error.ts";
+
+export type { Observed, ObserveOptions } from "./observed.ts";
 
 /** Between the readings of the running kernel, where nobody says otherwise. */
 export const OBSERVE_SECONDS = 10;
@@ -28,42 +30,20 @@ export const OBSERVE_SECONDS = 10;
 const WAKE_MS = 100;
 const COUNTED_ROWS = 20;
 
-export interface ObserveOptions {
-  /** Seconds between the readings; 0: one reading. Absent: OBSERVE_SECONDS of the running kernel, else 0. */
-  observeSeconds?: number;
-  sampleFlows?: number;
-  signal?: AbortSignal;
-  topRows?: number;
-  /** Count flows made, by their events. */
-  arrivals?: true;
-  /** Sees every batch of the later reading, with the idle context it is to be read in. */
-  onBatch?: (columns: FlowColumns, context: IdleContext) => void;
-}
-
-/** What was seen, and what is worth saying of how. */
-export interface Observed {
-  observation: Observation;
-  settings?: SettingsReading;
-  census: Census;
-  source: string;
-  /** For people. */
-  origin: string;
-  /** The kernel's own count before and after all reading; absent where it is not told. */
-  occupancyFlows?: number;
-  occupancyAfterFlows?: number;
-  /** ^C ended it: what was seen until then is in the observation. */
-  interrupted: boolean;
-  /** Timeouts were not to be had; the kernel's defaults stand in for them. */
-  assumedTimeouts: boolean;
-  unseen: readonly Unseen[];
-}
-
 /**
  * Observes a place. Throws KernelError where flows cannot be read, UsageError where no time can be waited
  * for.
  */
 export async function observe(context: Context, place: Place, options: ObserveOptions): Promise<Observed> {
   const { host } = place;
+  if (place.flows.kind === "file" && place.flows.path !== "-") {
+    const { lookInto } = await import("./replay/record-input.ts");
+    const input = await lookInto(context, place.flows.path, options.signal);
+    if (input.isRecord) {
+      const { observeRecord } = await import("./record/observe-record.ts");
+      return observeRecord(context, place.flows.path, input, options);
+    }
+  }
   const isRunning = host !== undefined && host.host().root === undefined && place.flows.kind === "host";
   const observeSeconds = options.observeSeconds ?? (isRunning ? OBSERVE_SECONDS : 0);
   if (observeSeconds > 0 && !isRunning) {

@@ -121,8 +121,3 @@ export function wrapAtMost(text: string, columns: number, most: number): string[
   while (words.length > 1 && widthOf(words.join(" ")) + 3 > columns) words.pop();
   return [...kept, fit(`${words.join(" ")}...`, columns)];
 }
-
-/** `text` as one word of a shell. */
-export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}

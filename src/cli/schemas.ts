@@ -7,12 +7,15 @@ import * as z from "zod/mini";
 
 import { unseen } from "./schema-parts.ts";
 import { FINDING_CODES } from "../table/finding.ts";
+import { alertsOutputSchema } from "./alerts/alerts-schema.ts";
 import { applySchema } from "./change/apply-schema.ts";
 import { confirmSchema } from "./change/confirm-schema.ts";
 import { historySchema } from "./change/history-schema.ts";
 import { rollbackSchema } from "./change/rollback-schema.ts";
 import { planSchema } from "./plan/plan-schema.ts";
 import { reclaimSchema } from "./reclaim/reclaim-schema.ts";
+import { recordSchema } from "./record/record-schema.ts";
+import { serveSchema } from "./serve/serve-schema.ts";
 import { verifySchema } from "./verify/verify-schema.ts";
 import { whatifSchema } from "./whatif/whatif-schema.ts";
 
@@ -294,11 +297,46 @@ const courseFigures = {
     /** Flows that the rankings go by, where these are not all. */
     sampledFlows: z.optional(whole),
   }),
+  /** Of a record: what its events cannot tell, as a bound, and how near the model is to the kernel. */
+  bound: z.optional(
+    z.strictObject({
+      uncertainFlows: whole,
+      mostPeakFlows: z.optional(whole),
+      mostFlowsAtEnd: z.optional(whole),
+      difference: z.optional(
+        z.strictObject({ samples: whole, meanShare: z.number(), mostShare: z.number() }),
+      ),
+    }),
+  ),
   /** Of the kernel's table at its peak, and how that is known. */
   memoryBytes: whole,
   memoryHow: z.string(),
   modelMemoryBytes: whole,
 };
+
+/** A record of flow events: what was in it. */
+const recordFigures = z.strictObject({
+  tableFlows: whole,
+  newFlows: whole,
+  endedFlows: whole,
+  deletedFlows: whole,
+  evictedFlows: whole,
+  endedUnseenFlows: whole,
+  leftOutFlows: whole,
+  unknownAgeFlows: whole,
+  toldWords: whole,
+  reckonedWords: whole,
+  events: whole,
+  seconds: z.number(),
+  losses: whole,
+  lostEvents: z.optional(whole),
+  oneOf: whole,
+  coverage: z.optional(z.string()),
+  kernelRelease: z.optional(z.string()),
+  hostname: z.optional(z.string()),
+  namespace: z.optional(z.string()),
+  complete: z.boolean(),
+});
 
 const replayed = {
   schema: z.literal("headroom/replay/v1"),
@@ -325,6 +363,7 @@ const replayed = {
     snappedPackets: whole,
     badChecksumPackets: whole,
     assumedLengthPackets: whole,
+    record: z.optional(recordFigures),
     compression: z.optional(z.enum(["gzip", "zstd"])),
     brokenPacking: z.optional(z.literal(true)),
     firstMs: z.optional(z.number()),
@@ -383,6 +422,9 @@ const byCommand: Readonly<Record<string, z.ZodMiniType>> = {
   history: historySchema,
   verify: verifySchema,
   reclaim: reclaimSchema,
+  alerts: alertsOutputSchema,
+  record: recordSchema,
+  serve: serveSchema,
 };
 
 /** The JSON Schema (draft 2020-12) of what `COMMAND --json` prints; undefined where there is no `--json`. */

@@ -3,9 +3,11 @@
  * write them. Text in, values out; whatever cannot be meant is a UsageError that says what would do.
  */
 import { formatDuration, parseDuration } from "../table/duration.ts";
-import { SETTING_KEYS, type SettingKey, settingKeyFor, settingOf, sysctlNames } from "../table/settings.ts";
+import { SETTING_KEYS, type SettingKey, settingKeyFor, settingOf } from "../table/settings.ts";
 import { formatCount } from "./figures.ts";
 import { UsageError } from "./usage-error.ts";
+
+export { settingName } from "../table/settings.ts";
 
 /** One setting that was asked for. */
 export interface WantedSetting {
@@ -97,12 +99,6 @@ function numberOf(text: string): number | undefined {
   const match = /^(\d+)([kKM]?)$/.exec(text.replaceAll("_", ""));
   if (match === null) return undefined;
   return Number(match[1]) * (factors[match[2] ?? ""] ?? 1);
-}
-
-/** The name people know a setting by: its sysctl file, without the path. */
-export function settingName(key: SettingKey): string {
-  const [name = key] = sysctlNames(settingOf(key));
-  return name.replace(/^.*\./, "");
 }
 
 /** `12h`, `65,536`. */

@@ -69,10 +69,18 @@ function writeSome(descriptor: number, bytes: Uint8Array, at: number): number {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "EPIPE") throw new ReaderGone("Nobody reads the output any more", { cause: error });
-    if (code !== "EAGAIN") throw error;
+    if (code !== "EAGAIN") throw outputError(error as NodeJS.ErrnoException);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
     return 0;
   }
+}
+
+/** A full disk behind `>` is told as what it is. */
+function outputError(cause: NodeJS.ErrnoException): Error {
+  const { code = "failed", message } = cause;
+  const [, said = message] = /^\w+: (.*), write$/.exec(message) ?? [];
+  const error = new Error(`Cannot write the output: ${said} (${code})`, { cause });
+  return Object.assign(error, { code });
 }
 
 /** The terminal of a process: its descriptors 1 and 2, its environment, its SIGINT. */

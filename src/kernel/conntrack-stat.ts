@@ -45,6 +45,11 @@ const nameByColumn: Readonly<Record<string, CounterName>> = {
   chaintoolong: "chainTooLong",
 };
 
+/** The counter a column of the file holds; undefined for `entries` and for what has no name here. */
+export function counterOfColumn(column: string): CounterName | undefined {
+  return Object.hasOwn(nameByColumn, column) ? nameByColumn[column] : undefined;
+}
+
 /** Since and until when the packet path moves a counter. Names that are missing here always did. */
 const history: Readonly<{ [name in CounterName]?: { since?: string; until?: string } }> = {
   searched: { until: "4.9" },
@@ -131,7 +136,7 @@ function rowValues(
   columns.forEach((column, index) => {
     const figure = figures[index];
     if (column === "entries" || figure === undefined) return;
-    const name = Object.hasOwn(nameByColumn, column) ? nameByColumn[column] : undefined;
+    const name = counterOfColumn(column);
     if (name === undefined) unknown.set(column, (unknown.get(column) ?? 0) + figure);
     else values[name] = figure;
   });

@@ -35,6 +35,7 @@ export const AF_PACKET = 17;
 export const SOCK_DGRAM = 2;
 export const SO_ERROR = 4;
 export const SO_ATTACH_FILTER = 26;
+export const SO_DETACH_FILTER = 27;
 export const SOL_PACKET = 263;
 export const POLLIN = 1;
 export const POLLERR = 8;
@@ -43,7 +44,11 @@ export const LOCK_EXCLUSIVE = 2;
 /** With another operation: fails instead of waiting. */
 export const LOCK_NOW = 4;
 
-const AF_UNIX = 1;
+export const AF_UNIX = 1;
+export const MSG_NOSIGNAL = 0x4000;
+export const SEEK_END = 2;
+export const CLOCK_MONOTONIC = 1;
+
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 /** Private, at the given address, of no file, and taking no memory until written. */
@@ -54,6 +59,7 @@ const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 export interface SystemCalls {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array): number;
+  connect(fd: number, address: Uint8Array): number;
   /** Writes the socket's own address into `address`. */
   getsockname(fd: number, address: Uint8Array): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
@@ -69,6 +75,10 @@ export interface SystemCalls {
   ioctl(fd: number, request: number, structure: Uint8Array): number;
   /** Waits, blocking the thread, for `events`; gives what happened (0: nothing in time, or a signal). */
   poll(fd: number, events: number, timeoutMs: number): number;
+  /** Moves where an open file is read next; not beyond 2 GiB, where the place does not fit the result. */
+  lseek(fd: number, offset: number, whence: number): number;
+  /** Reads a clock into a struct timespec: two longs, seconds and nanoseconds. */
+  clockGettime(clock: number, timespec: BigInt64Array): number;
   /** A lock on an open file that dies with the last descriptor of it, flock(2). */
   flock(fd: number, operation: number): number;
   /** Names of the extended attributes of a file, each ended by NUL; with an empty list, their length. */
@@ -94,6 +104,9 @@ export interface Mapping {
 const definitions = {
   socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
   bind: { arguments: ["i32", "buffer", "u32"], return: "i32" },
+  connect: { arguments: ["i32", "buffer", "u32"], return: "i32" },
+  lseek: { arguments: ["i32", "i64", "i32"], return: "i32" },
+  clock_gettime: { arguments: ["i32", "buffer"], return: "i32" },
   getsockname: { arguments: ["i32", "buffer", "buffer"], return: "i32" },
   setsockopt: { arguments: ["i32", "i32", "i32", "buffer", "u32"], return: "i32" },
   send: { arguments: ["i32", "buffer", "u64", "i32"], return: "i32" },
@@ -153,6 +166,10 @@ function bindLibrary(): { calls: SystemCalls; getpid: () => number } {
   const calls: SystemCalls = {
     socket: (domain, type, protocol) => checked(functions.socket(domain, type, protocol)),
     bind: (fd, address) => checked(functions.bind(fd, address, address.length)),
+    connect: (fd, address) => checked(functions.connect(fd, address, address.length)),
+    lseek: (fd, offset, whence) => checked(functions.lseek(fd, BigInt(offset), whence)),
+    clockGettime: (clock, timespec) =>
+      checked(functions.clock_gettime(clock, new Uint8Array(timespec.buffer))),
     getsockname: (fd, address) => checked(functions.getsockname(fd, address, Uint32Array.of(address.length))),
     setsockopt: (fd, level, name, value) =>
       checked(functions.setsockopt(fd, level, name, value, value.length)),

@@ -19,6 +19,7 @@ import { ALL_STATUS } from "../table/status.ts";
 import { FlowMessage, messageType, SUBSYSTEM_FLOWS } from "./ctnetlink.ts";
 import { FlowDecoder, type MessageCursor } from "./ctnetlink-decode.ts";
 import { errnoError, errnoName } from "./error.ts";
+import { assertShare, isOfShare, shareProgram } from "./event-filter.ts";
 import * as ffi from "./ffi.ts";
 import { align, Flag, MESSAGE_HEADER_BYTES } from "./netlink.ts";
 import { type KernelSocket, NETLINK_NETFILTER, openKernelSocket, ReceiveBuffer } from "./netlink-socket.ts";
@@ -30,6 +31,8 @@ export interface FlowEventOptions {
   bufferBytes?: number;
   /** Events of a batch at most; 1024 when absent. */
   batchEvents?: number;
+  /** Only the events of one flow of so many, a power of two up to 2^20: chosen by the kernel. All: 1. */
+  oneOf?: number;
 }
 
 /** Which flows have events, as far as nf_conntrack_events tells. */
@@ -53,11 +56,29 @@ export interface FlowEvents {
   readonly lostEvents: number | undefined;
   readonly oddities: Readonly<Oddities>;
   /**
+   * One flow of so many has its events here: all of one flow or none (event-filter.ts). An event whose flow
+   * has no id (`Has.id`) is here whatever the share is.
+   */
+  readonly oneOf: number;
+  /**
+   * Another share from now on; the flows of a smaller share are among those of a larger one. Events that wait
+   * already may still be of the old share: `follows` tells. Throws KernelError when the kernel refuses.
+   */
+  setOneOf(oneOf: number): void;
+  /** Whether the flow of this id (`columns.id`) is of the present share. */
+  follows(id: number): boolean;
+  /**
    * The events that have come, at most a batch; undefined when none came within `waitMs`. With 0 it never
    * waits, which is what a caller with an event loop asks between its own turns. The batch is good until the
    * next call. Throws KernelError when the kernel refuses for another reason than loss.
    */
   read(waitMs: number): FlowEventBatch | undefined;
+  /**
+   * One datagram as the kernel sent it, undecoded, to the beginning of `into`: for whoever keeps events as
+   * they are. Gives its bytes, 0 when none is waiting. What does not fit is cut and counted as an oddity.
+   * Throws as `read` does.
+   */
+  receive(into: Uint8Array): number;
   /** Stops listening. Reading afterwards gives undefined. */
   close(): void;
 }
@@ -79,13 +100,18 @@ const TRIED = "listen to flow events";
 
 /**
  * Listens in the network namespace this thread is in, from now on and until closed, wherever the thread goes.
- * `eventsSetting` is nf_conntrack_events there. Throws KernelError `not-permitted` (CAP_NET_ADMIN is needed),
- * `module-missing`, `no-ffi`. Asking makes the kernel load nf_conntrack_netlink where it is a module.
+ * `eventsSetting` is nf_conntrack_events there; `closed` is called when it is closed. Throws KernelError
+ * `not-permitted` (CAP_NET_ADMIN is needed), `module-missing`, `no-ffi`. Asking makes the kernel load
+ * nf_conntrack_netlink where it is a module.
  */
-export function listenToFlows(options: FlowEventOptions = {}, eventsSetting?: number): FlowEvents {
+export function listenToFlows(
+  options: FlowEventOptions = {},
+  eventsSetting?: number,
+  closed: () => void = () => {},
+): FlowEvents {
   const socket = openKernelSocket(NETLINK_NETFILTER);
   try {
-    return new KernelEvents(socket, options, coverageOf(eventsSetting));
+    return new KernelEvents(socket, options, coverageOf(eventsSetting), closed);
   } catch (cause) {
     socket.close();
     throw cause;
@@ -114,20 +140,41 @@ class KernelEvents implements FlowEvents {
   readonly #decoder: FlowDecoder;
   readonly #cursor: EventCursor;
   readonly #batch: FlowEventBatch;
+  readonly #closed: () => void;
   #isOpen = true;
+  #oneOf = 1;
   #losses = 0;
   /** What the kernel counted until the socket was closed. */
   #lostAtClose: number | undefined;
 
-  constructor(socket: KernelSocket, options: FlowEventOptions, coverage: EventCoverage) {
+  constructor(socket: KernelSocket, options: FlowEventOptions, coverage: EventCoverage, closed: () => void) {
     this.#socket = socket;
+    this.#closed = closed;
     this.coverage = coverage;
     this.bufferBytes = this.#enlarge(options.bufferBytes ?? DEFAULT_EVENT_BUFFER_BYTES);
     const columns = new FlowColumns(options.batchEvents ?? DEFAULT_BATCH_EVENTS, ALL_STATUS);
     this.#batch = { columns, kinds: new Uint8Array(columns.capacity) };
     this.#decoder = new FlowDecoder(this.oddities);
     this.#cursor = new EventCursor(this.#batch, this.oddities);
+    // Before the first event can come.
+    if (options.oneOf !== undefined) this.setOneOf(options.oneOf);
     for (const kind of options.kinds ?? ALL_KINDS) this.#join(GROUPS[kind]);
+  }
+
+  get oneOf(): number {
+    return this.#oneOf;
+  }
+
+  setOneOf(oneOf: number): void {
+    assertShare(oneOf);
+    if (oneOf === this.#oneOf || !this.#isOpen) return;
+    const result = oneOf === 1 ? this.#detach() : this.#attach(shareProgram(oneOf));
+    if (result < 0) throw errnoError(-result, `choose one of ${oneOf} flows inside the kernel`);
+    this.#oneOf = oneOf;
+  }
+
+  follows(id: number): boolean {
+    return isOfShare(id, this.#oneOf);
   }
 
   get losses(): number {
@@ -152,11 +199,22 @@ class KernelEvents implements FlowEvents {
     return columns.count === 0 ? undefined : this.#batch;
   }
 
+  receive(into: Uint8Array): number {
+    while (this.#isOpen) {
+      const length = this.#calls.recv(this.#socket.descriptor, into, ffi.MSG_DONTWAIT | ffi.MSG_TRUNC);
+      if (length > into.length) countOddity(this.oddities, "truncatedMessages");
+      if (length >= 0) return Math.min(length, into.length);
+      if (!this.#canGoOnAfter(-length)) return 0;
+    }
+    return 0;
+  }
+
   close(): void {
     if (!this.#isOpen) return;
     this.#lostAtClose = this.#countLost();
     this.#isOpen = false;
     this.#socket.close();
+    this.#closed();
   }
 
   /** One datagram into the batch, which has room; false when none is waiting. */
@@ -191,6 +249,21 @@ class KernelEvents implements FlowEvents {
     if (result >= 0) return;
     const denied = ["EPERM", "EACCES"].includes(errnoName(-result));
     throw errnoError(-result, TRIED, denied ? "run as root or with CAP_NET_ADMIN" : undefined);
+  }
+
+  #detach(): number {
+    const { descriptor } = this.#socket;
+    return this.#calls.setsockopt(descriptor, ffi.SOL_SOCKET, ffi.SO_DETACH_FILTER, new Uint8Array(4));
+  }
+
+  /** Takes the place of the filter before, between two events. struct sock_fprog: 0 length u16, 8 address. */
+  #attach(program: Uint8Array): number {
+    const { descriptor } = this.#socket;
+    const place = new Uint8Array(16);
+    const view = new DataView(place.buffer);
+    view.setUint16(0, program.length / 8, true);
+    view.setBigUint64(8, this.#calls.addressOf(program), true);
+    return this.#calls.setsockopt(descriptor, ffi.SOL_SOCKET, ffi.SO_ATTACH_FILTER, place);
   }
 
   /** As large as asked for where this user may, else as the host allows everybody; gives what it became. */

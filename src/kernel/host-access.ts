@@ -7,10 +7,11 @@ import type { Host, KernelLog, NamespaceFacts, SettingsReading } from "../table/
 import type { Sessions } from "../table/session.ts";
 import type { FlowReading } from "../table/source.ts";
 import type { Unseen } from "../table/unseen.ts";
-import type { KernelError } from "./error.ts";
 import type { FlowEventOptions, FlowEvents } from "./flow-events.ts";
 import type { FlowRemoval } from "./flow-removal.ts";
 import type { HostFiles } from "./host-files.ts";
+import type { KernelLogFollow } from "./kernel-log-follow.ts";
+import type { LiveHost } from "./live-host.ts";
 import type { Owners } from "./owners.ts";
 
 /** Where flows are taken from: `auto` is netlink, else procfs. */
@@ -39,6 +40,8 @@ export interface FlowsOptions {
    * `fast` little.
    */
   prompt?: "slow" | "fast";
+  /** Over netlink: sees every datagram that was received, as it came; good during the call. */
+  onDatagram?: (datagram: Uint8Array) => void;
 }
 
 export interface HostAccess {
@@ -76,48 +79,19 @@ export interface HostAccess {
   owners(): Owners;
   /** The files that decide what the next boot makes of the settings. */
   bootFiles(): Pick<HostFiles, "look" | "read" | "list">;
+  /**
+   * A cheap way to read the table again and again. Throws KernelError `unsupported` for a saved host, whose
+   * figures stand still.
+   */
+  live(): LiveHost;
+  /**
+   * Follows the kernel log from now on: of the running host, or with `path` a file of it. Where it may not
+   * be read, what is given says so and stays empty.
+   */
+  followLog(options?: { path?: string }): KernelLogFollow;
+  /** Forgets host, settings and what was unseen: whoever watches for long asks everything anew. */
+  refresh(): void;
   /** What was refused or missing so far, one line each; grows as more is asked. */
   readonly unseen: readonly Unseen[];
   close(): void;
-}
-
-/** Notes of what could not be seen; the same thing for the same reason once. */
-export class UnseenNotes {
-  readonly #entries: Unseen[] = [];
-
-  get entries(): readonly Unseen[] {
-    return this.#entries;
-  }
-
-  add(entry: Unseen): void {
-    const known = this.#entries.some(({ what, why }) => what === entry.what && why === entry.why);
-    if (!known) this.#entries.push(entry);
-  }
-
-  /** Notes what an error refused. */
-  refuse(what: string, error: KernelError, help?: string): void {
-    const entry: Unseen = { what, why: lowerFirst(error.message), cause: causeOf(error) };
-    if (help !== undefined) entry.help = help;
-    this.add(entry);
-  }
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function causeOf(error: KernelError): Unseen["cause"] {
-  switch (error.code) {
-    case "not-permitted":
-      return "not-permitted";
-    case "not-found":
-      return "missing";
-    case "module-missing":
-      return "not-loaded";
-    case "unsupported":
-    case "no-ffi":
-      return "unsupported";
-    default:
-      return "unreadable";
-  }
 }

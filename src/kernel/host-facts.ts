@@ -262,3 +262,18 @@ function validTime(text: string): number | undefined {
   const atMs = Date.parse(text);
   return Number.isFinite(atMs) ? atMs : undefined;
 }
+
+/** Which tracker this kernel has loaded, as far as the namespace shows. */
+export function trackerOf(files: Files): Host["tracker"] {
+  const modern = [
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+    "/proc/sys/net/nf_conntrack_max",
+    "/proc/net/stat/nf_conntrack",
+    "/proc/net/nf_conntrack",
+  ];
+  if (modern.some((path) => files.has(path))) return "nf_conntrack";
+  const old = ["/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "/proc/sys/net/ipv4/ip_conntrack_max"];
+  if (old.some((path) => files.has(path))) return "ip_conntrack";
+  if (files.has("/sys/module/nf_conntrack")) return "nf_conntrack";
+  return files.has("/proc/sys/net/core") ? "none" : "unknown";
+}

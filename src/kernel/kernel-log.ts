@@ -41,8 +41,8 @@ export interface ScanOptions {
  * Collects what the lines of one log say: `chunk` by `chunk` of text, or `record` by `record`; then `finish`.
  */
 export class KernelLogScan {
-  readonly #options: ScanOptions;
-  readonly #tallies = new Map<string, KernelLogTally>();
+  #options: ScanOptions;
+  #tallies = new Map<string, KernelLogTally>();
   readonly #decoder = new TextDecoder();
   #suppressedMessages = 0;
   #linesRead = 0;
@@ -76,9 +76,26 @@ export class KernelLogScan {
     this.#previous = undefined;
   }
 
+  /**
+   * Takes what was tallied and begins the next tally, in the middle of the same log. `options` are those of
+   * what comes from then on.
+   */
+  take(options: ScanOptions): { tallies: readonly KernelLogTally[]; suppressedMessages: number } {
+    const taken = { tallies: [...this.#tallies.values()], suppressedMessages: this.#suppressedMessages };
+    this.#tallies = new Map();
+    this.#suppressedMessages = 0;
+    this.#options = options;
+    return taken;
+  }
+
+  /** The file ended here for good: what has no newline yet is a line. */
+  endLine(): void {
+    this.#text(`${this.#decoder.decode()}${this.#carry === "" && !this.#cutting ? "" : "\n"}`);
+  }
+
   /** The result. `wrapped` when the caller knows better than the oldest uptime tells. */
   finish(source: KernelLog["source"], origin: string, wrapped?: boolean): KernelLog {
-    this.#text(`${this.#decoder.decode()}${this.#carry === "" && !this.#cutting ? "" : "\n"}`);
+    this.endLine();
     const oldest = this.#oldestUptimeSeconds;
     const begun = wrapped ?? (oldest === undefined ? undefined : oldest > BOOT_SECONDS);
     return {

@@ -9,7 +9,8 @@
  * Invariants: what this user, this kernel or this tree does not tell is absent, never zero, and `unseen` says
  * why; an error is a KernelError whose message says what was tried and what would help.
  *
- * Read first: host-access.ts (what can be asked), then running-host.ts and saved-host.ts (who answers).
+ * Read first: host-access.ts (what can be asked), then running-host.ts and saved-host.ts (who answers),
+ * live-host.ts (the same asked every second).
  */
 import type { Clock } from "../base/clock.ts";
 import type { HostAccess } from "./host-access.ts";
@@ -20,10 +21,17 @@ export { KernelError, type KernelErrorCode } from "./error.ts";
 export type { EventCoverage, FlowEventOptions, FlowEvents } from "./flow-events.ts";
 export type { FlowRemoval } from "./flow-removal.ts";
 export type { Flows, FlowSource, HostAccess } from "./host-access.ts";
+export type { KernelLogFollow } from "./kernel-log-follow.ts";
+export type { LiveHost } from "./live-host.ts";
 export { openBytes } from "./open-bytes.ts";
 export type { Owners, SocketOwner } from "./owners.ts";
 export { PacketRing, type RingLosses } from "./packet-ring.ts";
 export { type CaptureOptions, openPacketSocket, type PacketSocket } from "./packet-socket.ts";
+export { LINK_TYPE_NETLINK } from "./record-blocks.ts";
+export { FlowRecorder, type RecorderOptions } from "./record-flows.ts";
+export type { DumpReason, RecordBeginning, RecordNote } from "./record-notes.ts";
+export { RecordReader, type RecordVisitor } from "./record-reading.ts";
+export { openServiceNotify, type ServiceNotify } from "./sd-notify.ts";
 export { openWritableHost, type WritableHost, type WritableHostOptions } from "./writable-host.ts";
 
 export interface HostOptions {

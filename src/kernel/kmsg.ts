@@ -14,7 +14,9 @@ import { KernelLogScan, mayMatter, type ScanOptions } from "./kernel-log.ts";
 export const KMSG_PATH = "/dev/kmsg";
 
 /** CONSOLE_EXT_LOG_MAX is 8192. */
-const RECORD_MAX_BYTES = 16 * 1024;
+export const RECORD_MAX_BYTES = 16 * 1024;
+/** What helps who may not read it. */
+export const KMSG_HELP = "reading the kernel's messages needs CAP_SYSLOG where kernel.dmesg_restrict is 1";
 /** A ring holds some ten thousand records; this many means that it is written faster than it is read. */
 const RECORDS_MAX = 2_000_000;
 
@@ -68,7 +70,6 @@ export function scanKmsg(read: KmsgRead, options: ScanOptions): KernelLog {
 
 /** Reads the ring of the running kernel. Throws KernelError; `not-permitted` where dmesg is restricted. */
 export function readKmsg(options: ScanOptions): KernelLog {
-  const help = "reading the kernel's messages needs CAP_SYSLOG where kernel.dmesg_restrict is 1";
   try {
     const descriptor = openSync(KMSG_PATH, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
@@ -77,7 +78,7 @@ export function readKmsg(options: ScanOptions): KernelLog {
       closeSync(descriptor);
     }
   } catch (cause) {
-    throw fileError(cause, `read ${KMSG_PATH}`, help);
+    throw fileError(cause, `read ${KMSG_PATH}`, KMSG_HELP);
   }
 }
 

@@ -22,7 +22,7 @@ import { ownerPhrase, readProcessOwner } from "./process-owner.ts";
 import { readSetting } from "./settings-reading.ts";
 
 /** Where namespaces have names: `ip netns`, and Docker, whose names are of no use to people. */
-const nameDirectories = [
+export const nameDirectories = [
   { path: "/run/netns", telling: true },
   { path: "/var/run/netns", telling: true },
   { path: "/run/docker/netns", telling: false },
@@ -50,14 +50,17 @@ export interface NamespacesRequest {
   addresses: boolean;
 }
 
-/**
- * Lists and counts the namespaces of the running host; own first, then by occupancy. `refused` has an error
- * for each that is there but could not be counted.
- */
-export function readNamespaces(
-  files: Files,
-  request: NamespacesRequest,
-): { namespaces: readonly NamespaceFacts[]; unseen: readonly Unseen[]; refused: readonly KernelError[] } {
+export interface NamespacesReading {
+  namespaces: readonly NamespaceFacts[];
+  unseen: readonly Unseen[];
+  /** An error for each that is there but could not be counted. */
+  refused: readonly KernelError[];
+  /** By which file or process each but the own one is looked into. */
+  targets: ReadonlyMap<NamespaceFacts, { path?: string; pid?: number }>;
+}
+
+/** Lists and counts the namespaces of the running host; own first, then by occupancy. */
+export function readNamespaces(files: Files, request: NamespacesRequest): NamespacesReading {
   const unseen: Unseen[] = [];
   const own = ownInode(files);
   const found = new Map<number, Found>();
@@ -65,9 +68,14 @@ export function readNamespaces(
   findNamed(files, found);
   const hidden = findHeld(files, found, unseen);
   const refused: KernelError[] = [];
-  const facts = [...found.values(), ...hidden].map((each) => factsOf(files, each, own, request, refused));
+  const targets = new Map<NamespaceFacts, { path?: string; pid?: number }>();
+  const facts = [...found.values(), ...hidden].map((each) => {
+    const its = factsOf(files, each, own, request, refused);
+    if (!its.own) targets.set(its, each);
+    return its;
+  });
   facts.sort((left, right) => Number(right.own) - Number(left.own) || occupancy(right) - occupancy(left));
-  return { namespaces: facts, unseen, refused };
+  return { namespaces: facts, unseen, refused, targets };
 }
 
 function occupancy(facts: NamespaceFacts): number {

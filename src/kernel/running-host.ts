@@ -25,12 +25,21 @@ import {
   listenToFlows,
 } from "./flow-events.ts";
 import { type FlowRemoval, openFlowRemoval } from "./flow-removal.ts";
-import { type Flows, type FlowsOptions, type HostAccess, UnseenNotes } from "./host-access.ts";
+import type { Flows, FlowsOptions, HostAccess } from "./host-access.ts";
 import { HostFiles } from "./host-files.ts";
-import { isInitialNamespace, pageBytesOf, parseUptime, readFlowSizes, readHostFacts } from "./host-facts.ts";
+import {
+  isInitialNamespace,
+  pageBytesOf,
+  parseUptime,
+  readFlowSizes,
+  readHostFacts,
+  trackerOf,
+} from "./host-facts.ts";
 import { readJournal } from "./journal.ts";
 import { scanKernelLog } from "./kernel-log.ts";
+import { followKernelLog, type KernelLogFollow } from "./kernel-log-follow.ts";
 import { readKmsg } from "./kmsg.ts";
+import { type LiveHost, RunningLive } from "./live-host.ts";
 import { readLocalAddresses } from "./local-addresses.ts";
 import { insideNamespace, namedTarget, type NamespaceTarget } from "./namespace-enter.ts";
 import { ownInode, readNamespaces } from "./namespaces.ts";
@@ -44,6 +53,7 @@ import { readSessionClues, sessionsAmong } from "./sessions.ts";
 import { readSettings, settingsFrom } from "./settings-reading.ts";
 import { netlinkSockets } from "./sock-diag.ts";
 import { type OpenSocket, readSocketFiles } from "./socket-files.ts";
+import { UnseenNotes, unseenTracker } from "./unseen-notes.ts";
 
 export interface RunningHostOptions {
   clock: Clock;
@@ -89,6 +99,12 @@ export class RunningHost implements HostAccess {
     this.#releases.clear();
   }
 
+  /** Closes it with this host; what is given forgets it, when it was closed before. */
+  #hold(close: () => void): () => void {
+    this.#releases.add(close);
+    return () => this.#releases.delete(close);
+  }
+
   #inside<Result>(work: () => Result): Result {
     return this.#target === undefined ? work() : insideNamespace(this.#target, work);
   }
@@ -120,27 +136,9 @@ export class RunningHost implements HostAccess {
       ...(facts.kernelRelease === undefined ? {} : { release: facts.kernelRelease }),
     });
     if (initial !== undefined) host.initialNamespace = initial;
-    this.#noteTracker(host);
+    const unseen = unseenTracker(host.tracker);
+    if (unseen !== undefined) this.#notes.add(unseen);
     return host;
-  }
-
-  #noteTracker(host: Host): void {
-    if (host.tracker === "none") {
-      this.#notes.add({
-        what: "the table",
-        why: "the tracker (nf_conntrack) is not loaded, so this host tracks nothing now",
-        help: "the first firewall rule that needs it loads it; `modprobe nf_conntrack` does now",
-        cause: "not-loaded",
-      });
-    }
-    if (host.tracker === "unknown") {
-      this.#notes.add({
-        what: "the table",
-        why: "/proc/sys/net cannot be seen here",
-        help: "run on the host, or mount /proc",
-        cause: "missing",
-      });
-    }
   }
 
   settings(): SettingsReading {
@@ -243,7 +241,7 @@ export class RunningHost implements HostAccess {
   }
 
   flows(options: FlowsOptions = {}): Flows {
-    const { source = "auto", sampleFlows } = options;
+    const { source = "auto", sampleFlows, onDatagram } = options;
     const { tracker } = this.host();
     if (tracker === "none") {
       throw new KernelError(
@@ -261,8 +259,11 @@ export class RunningHost implements HostAccess {
         ...(options.prompt === "fast" ? { aheadFromFlows: PROMPT_AHEAD_FROM_FLOWS, ring: PROMPT_RING } : {}),
       };
       const isResized = this.#resizeWatch();
-      const reading = this.#inside(() => begun(netlinkFlows({ ...wanted, ...this.#watched }), isResized));
-      this.#releases.add(() => reading.close());
+      let release = (): void => {};
+      const reading = this.#inside(() =>
+        begun(netlinkFlows({ ...wanted, ...this.#sinkFor(onDatagram) }), isResized, () => release()),
+      );
+      release = this.#hold(() => reading.close());
       return { kind: "reading", reading };
     } catch (error) {
       if (source === "netlink" || !(error instanceof KernelError)) throw error;
@@ -276,6 +277,18 @@ export class RunningHost implements HostAccess {
       if (!(error instanceof KernelError)) throw error;
       throw new KernelError(refusal.code, `${refusal.message}. ${error.message}`, { cause: error });
     }
+  }
+
+  /** Who watches a reading: who debugs, who wants its datagrams, both or nobody. */
+  #sinkFor(onDatagram: ((datagram: Uint8Array) => void) | undefined): { readonly sink?: WireSink } {
+    if (onDatagram === undefined) return this.#watched;
+    const { sink } = this.#watched;
+    return {
+      sink: (direction, datagram) => {
+        sink?.(direction, datagram);
+        if (direction === "received") onDatagram(datagram);
+      },
+    };
   }
 
   /**
@@ -330,8 +343,9 @@ export class RunningHost implements HostAccess {
       throw new KernelError("module-missing", `Cannot listen to flow events: ${found}`);
     }
     const setting = this.settings().values.nf_conntrack_events;
-    const events = this.#inside(() => listenToFlows(options, setting));
-    this.#releases.add(() => events.close());
+    let release = (): void => {};
+    const events = this.#inside(() => listenToFlows(options, setting, () => release()));
+    release = this.#hold(() => events.close());
     if (setting === 0) {
       this.#notes.add({
         what: "flow events",
@@ -351,6 +365,34 @@ export class RunningHost implements HostAccess {
       });
     }
     return events;
+  }
+
+  live(): LiveHost {
+    const { kernelRelease } = this.host();
+    const live = new RunningLive({
+      clock: this.#clock,
+      files: this.#files,
+      inside: (work) => this.#inside(work),
+      ...(this.#target === undefined ? {} : { target: this.#target }),
+      ...(kernelRelease === undefined ? {} : { release: kernelRelease }),
+      ...this.#watched,
+    });
+    this.#releases.add(() => live.close());
+    return live;
+  }
+
+  followLog(options: { path?: string } = {}): KernelLogFollow {
+    const { path } = options;
+    const where = path === undefined ? { journal: "journalctl" } : { paths: [path], ring: false };
+    const follow = followKernelLog({ clock: this.#clock, ...where });
+    this.#releases.add(() => follow.close());
+    return follow;
+  }
+
+  refresh(): void {
+    this.#host = undefined;
+    this.#settings = undefined;
+    this.#notes.clear();
   }
 
   /** Always those of the host: a namespace has no boot of its own. */
@@ -401,7 +443,15 @@ export class RunningHost implements HostAccess {
  * The same reading with its first batch fetched: what is refused is refused while there is another way.
  * One that a resize of the table fell into is not complete.
  */
-function begun(reading: NetlinkReading, isResized: () => boolean): FlowReading & { close(): void } {
+function begun(
+  reading: NetlinkReading,
+  isResized: () => boolean,
+  closed: () => void,
+): FlowReading & { close(): void } {
+  const close = (): void => {
+    reading.close();
+    closed();
+  };
   const batches = reading.batches()[Symbol.iterator]();
   let next = batches.next();
   let resized = false;
@@ -418,11 +468,11 @@ function begun(reading: NetlinkReading, isResized: () => boolean): FlowReading &
         resized = reading.complete && isResized();
         if (resized) countOddity(reading.oddities, "interrupted");
       } finally {
-        reading.close();
+        close();
       }
     },
     ageMs: () => reading.ageMs?.() ?? 0,
-    close: () => reading.close(),
+    close,
   };
 }
 
@@ -444,21 +494,6 @@ function readSockets(
     }
   }
   return readSocketFiles("/proc/self/net");
-}
-
-/** Which tracker this kernel has loaded, as far as the namespace shows. */
-function trackerOf(files: Files): Host["tracker"] {
-  const modern = [
-    "/proc/sys/net/netfilter/nf_conntrack_max",
-    "/proc/sys/net/nf_conntrack_max",
-    "/proc/net/stat/nf_conntrack",
-    "/proc/net/nf_conntrack",
-  ];
-  if (modern.some((path) => files.has(path))) return "nf_conntrack";
-  const old = ["/proc/sys/net/ipv4/netfilter/ip_conntrack_max", "/proc/sys/net/ipv4/ip_conntrack_max"];
-  if (old.some((path) => files.has(path))) return "ip_conntrack";
-  if (files.has("/sys/module/nf_conntrack")) return "nf_conntrack";
-  return files.has("/proc/sys/net/core") ? "none" : "unknown";
 }
 
 function readPageBytes(): number | undefined {

@@ -354,3 +354,13 @@ test("links of a sosreport to the output of a command are followed, links out of
   assert.equal(facts.uptimeSeconds, 11_040);
   assert.equal(facts.hostname, undefined);
 });
+
+test("a saved host is not watched, and says so", () => {
+  const host = open("6.18");
+  for (const watch of [() => host.live(), () => host.followLog(), () => host.events()]) {
+    assert.throws(watch, (error) => error instanceof KernelError && error.message.includes("saved"));
+  }
+  const before = host.settings();
+  host.refresh();
+  assert.deepEqual(host.settings(), before);
+});

@@ -11,15 +11,18 @@ import type { Unseen } from "../table/unseen.ts";
 import { parseConntrackStat, parseConntrackStatistics } from "./conntrack-stat.ts";
 import { KernelError } from "./error.ts";
 import { Files } from "./files.ts";
-import { type Flows, type FlowSource, type HostAccess, UnseenNotes } from "./host-access.ts";
+import type { Flows, FlowSource, HostAccess } from "./host-access.ts";
 import { HostFiles } from "./host-files.ts";
 import { readFlowSizes, readHostFacts, savedBootAtMs, savedDateMs } from "./host-facts.ts";
 import { scanKernelLog, type ScanOptions } from "./kernel-log.ts";
+import type { KernelLogFollow } from "./kernel-log-follow.ts";
+import type { LiveHost } from "./live-host.ts";
 import { parseIpAddress, readLocalAddresses } from "./local-addresses.ts";
 import { openBytes } from "./open-bytes.ts";
 import { makeOwners, type Owners } from "./owners.ts";
 import { type SavedNamespace, savedNamespaces, savedPaths, treeWithin } from "./saved-tree.ts";
 import { type FoundValue, parseSysctlListing, readSettings, settingsFrom } from "./settings-reading.ts";
+import { UnseenNotes } from "./unseen-notes.ts";
 
 export interface SavedHostOptions {
   root: string;
@@ -247,6 +250,22 @@ export class SavedHost implements HostAccess {
     });
     return makeOwners([], new Map(), this.namespaces({ addresses: true }), this.#hostAddresses());
   }
+
+  live(): LiveHost {
+    throw this.#standsStill("read again and again");
+  }
+
+  followLog(): KernelLogFollow {
+    throw this.#standsStill("follow the kernel log");
+  }
+
+  #standsStill(tried: string): KernelError {
+    const found = `${this.#files.named("")} is saved, and its figures stand still`;
+    return new KernelError("unsupported", `Cannot ${tried}: ${found}`);
+  }
+
+  /** A saved tree says the same whenever it is asked. */
+  refresh(): void {}
 
   bootFiles(): HostFiles {
     return new HostFiles(this.#files.root, this.#debug);

@@ -83,6 +83,9 @@ export type Artefact = keyof typeof savedPaths;
 /** The logs a running host may keep where neither its ring nor its journal can be read. */
 export const liveLogPaths = ["/var/log/kern.log", "/var/log/messages", "/var/log/syslog", "/var/log/dmesg"];
 
+/** Of these, the ones that are written on and on: the other is of the boot. */
+export const FOLLOWED_LOG_PATHS = ["/var/log/kern.log", "/var/log/messages", "/var/log/syslog"];
+
 /** What a directory must have to be a tree that stands in for `/`, or a sosreport. */
 const marks = [
   "/proc",

@@ -99,25 +99,38 @@ const sysctlDirectories = ["/proc/sys/net/netfilter", "/proc/sys/net/ipv4/netfil
 /** Two settings live among others. */
 const loneFiles = ["/proc/sys/net/nf_conntrack_max", "/proc/sys/net/ipv4/ip_conntrack_max"];
 
-/**
- * Reads every setting there is under /proc/sys and /sys. A file that may not be read is reported through
- * `refused`, except a module parameter whose figure another setting shows as well.
- */
-export function readSettings(files: Files, refused: (error: KernelError) => void): readonly FoundValue[] {
-  const found: FoundValue[] = [];
+/** A file that shows a setting. */
+export interface SettingFile {
+  path: string;
+  /** As in FoundValue. */
+  name: string;
+  /** A module parameter, whose figure another setting shows as well. */
+  isParameter: boolean;
+}
+
+/** Where settings may be: all sysctl names of the tracker there are, the rest whether it is there or not. */
+export function settingFiles(files: Files): readonly SettingFile[] {
   const paths = sysctlDirectories.flatMap((directory) => {
     const names = files.list(directory).filter((name) => trackerName.test(name));
     return names.map((name) => `${directory}/${name}`);
   });
-  for (const path of [...paths, ...loneFiles]) {
-    const text = textOf(files, path, refused);
-    if (text === undefined) continue;
-    const name = path.slice("/proc/sys/".length).replaceAll("/", ".");
-    found.push({ name, text, origin: files.named(path) });
-  }
-  for (const path of PARAMETER_PATHS) {
-    const text = textOf(files, path, () => {});
-    if (text !== undefined) found.push({ name: path, text, origin: files.named(path) });
+  const sysctls = [...paths, ...loneFiles].map((path) => ({
+    path,
+    name: path.slice("/proc/sys/".length).replaceAll("/", "."),
+    isParameter: false,
+  }));
+  return [...sysctls, ...PARAMETER_PATHS.map((path) => ({ path, name: path, isParameter: true }))];
+}
+
+/**
+ * Reads every setting there is under /proc/sys and /sys. A file that may not be read is reported through
+ * `refused`, except a module parameter.
+ */
+export function readSettings(files: Files, refused: (error: KernelError) => void): readonly FoundValue[] {
+  const found: FoundValue[] = [];
+  for (const { path, name, isParameter } of settingFiles(files)) {
+    const text = textOf(files, path, isParameter ? () => {} : refused);
+    if (text !== undefined) found.push({ name, text, origin: files.named(path) });
   }
   return found;
 }

@@ -63,6 +63,9 @@ export class Collector {
 
   readonly #chains: Chains;
   readonly #settings: TrackerSettings;
+  /** Passes whose times are known, jiffies, ascending, and the next of them. */
+  #known: readonly number[] = [];
+  #nextKnown = 0;
   /** Where a pass goes on that rests: at a bucket, or at a flow when that is not 0. */
   #bucket = 0;
   #flow = 0;
@@ -85,8 +88,29 @@ export class Collector {
       const at = this.nextAt;
       if (this.#jump(at, until)) continue;
       this.onPass?.(at);
-      this.nextAt = at + this.#pass(at);
+      const delay = this.#pass(at);
+      this.nextAt = this.#knownAfter(at, delay) ?? at + delay;
     }
+  }
+
+  /**
+   * From now on it comes when it was seen to come; behind the last of these times by its own rule again. The
+   * kernel has one collector for all namespaces, so one table does not tell when it comes.
+   */
+  follow(passesAt: readonly number[]): void {
+    this.#known = passesAt;
+    this.#nextKnown = 0;
+    const [first] = passesAt;
+    if (first !== undefined) this.nextAt = first;
+  }
+
+  /** The next known pass; undefined when there is none, or when this one only rests for a jiffy. */
+  #knownAfter(at: number, delay: number): number | undefined {
+    if (delay <= 1) return undefined;
+    while (this.#nextKnown < this.#known.length && (this.#known[this.#nextKnown] as number) <= at) {
+      this.#nextKnown += 1;
+    }
+    return this.#known[this.#nextKnown];
   }
 
   #pass(at: number): number {
@@ -103,7 +127,7 @@ export class Collector {
   /** Leaves out passes that find nothing and whose interval is known; whether there were any. */
   #jump(at: number, until: number): boolean {
     const { hz, rules } = this.#settings;
-    if (this.isRoomWanted) return false;
+    if (this.isRoomWanted || this.#nextKnown < this.#known.length) return false;
     let period: number;
     let quietBefore = 1;
     if (rules.collector === "by-average") {

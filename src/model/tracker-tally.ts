@@ -24,6 +24,20 @@ export class TrackerTally {
   insertFailed = 0;
   chainTooLong = 0;
 
+  /** Counts anew; the flows there are now are the first peak. */
+  restart(occupancyFlows: number): void {
+    this.packetsByVerdict.fill(0);
+    this.droppedByCause.fill(0);
+    this.flowsCreated = 0;
+    this.peakFlows = occupancyFlows;
+    this.invalid = 0;
+    this.icmpError = 0;
+    this.drop = 0;
+    this.earlyDrop = 0;
+    this.insertFailed = 0;
+    this.chainTooLong = 0;
+  }
+
   /** Packets with a verdict, dropped ones included. */
   packets(verdict: number): number {
     return (

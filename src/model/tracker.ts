@@ -71,6 +71,8 @@ export class Tracker {
   readonly #tally = new TrackerTally();
   readonly #drops = new DropLog();
   readonly #relations: Relations;
+  /** Numbers of flows whose first packet was dropped, of packets that events imply. */
+  readonly #refused = new Set<number>();
   #timeline: Timeline | undefined;
   #startMs = 0;
   /** The latest instant seen, and the one at which the next jiffy begins. */
@@ -117,6 +119,8 @@ export class Tracker {
         let verdict: number = Verdict.NONE;
         if (what === PacketKind.IP) verdict = this.#packet(batch, row);
         else if (what === PacketKind.HELD) verdict = Verdict.HELD;
+        else if (what === PacketKind.FIRST || what === PacketKind.LATER) verdict = this.#implied(batch, row);
+        else if (what === PacketKind.DELETED) this.#delete(batch, row);
         verdicts[row] = verdict;
         packetsByVerdict[verdict] = (packetsByVerdict[verdict] as number) + 1;
       }
@@ -140,6 +144,47 @@ export class Tracker {
     if (settings.buckets !== this.#chains.heads.length) this.#chains.rehash(settings.buckets);
     if (settings.accounting) this.#rows.keepCounters();
     if (key === "nf_conntrack_max") this.#timeline?.limit(this.#lastMs, value);
+  }
+
+  /**
+   * What came until now was only to have the flows of a table that was there before: from this instant on,
+   * epoch milliseconds, peaks, time and counts are told. `passesMs` is when the collector came round, where
+   * that is known.
+   */
+  beginTelling(atMs: number, passesMs: readonly number[] = []): void {
+    this.advance(atMs);
+    const passes = passesMs.map((ms) => Math.floor((ms - this.#startMs) * this.#jiffiesPerMs));
+    this.#collector.follow(passes.filter((at) => at > this.#now));
+    this.#tally.restart(this.#chains.occupancyFlows);
+    this.#timeline = new Timeline(atMs, this.settings.capacityFlows);
+    this.#timeline.peakFlows = this.#chains.occupancyFlows;
+  }
+
+  /** A packet that events imply; NONE for one that would not have come. */
+  #implied(batch: PacketColumns, row: number): number {
+    const number = batch.datagram[row] as number;
+    if (batch.kind[row] === PacketKind.LATER) {
+      return this.#refused.has(number) ? Verdict.NONE : this.#packet(batch, row);
+    }
+    const verdict = this.#packet(batch, row);
+    if ((verdict & Verdict.DROP) !== 0) this.#refused.add(number);
+    return verdict;
+  }
+
+  /** Somebody deleted a flow, named by its original tuple; one that is not there is not missed. */
+  #delete(batch: PacketColumns, row: number): void {
+    const at = row * ADDRESS_WORDS;
+    const kind =
+      (batch.family[row] as number) |
+      ((batch.protocol[row] as number) << 8) |
+      ((batch.zone[row] as number) << 16);
+    const discriminators =
+      (batch.sourceDiscriminator[row] as number) | ((batch.destinationDiscriminator[row] as number) << 16);
+    const { source, destination } = batch;
+    const hash = batch.hash[row] as number;
+    const now = this.#now | 0;
+    const node = this.#chains.find(now, hash, kind, discriminators, source, at, destination, at);
+    if (node !== 0) this.#chains.remove(node >>> 1);
   }
 
   /** A jiffy has passed, or many. */

@@ -29,6 +29,14 @@ export const PacketKind = {
   HELD: 2,
   /** An IP packet that the IP layer throws away before the tracker: a broken header. */
   REFUSED: 3,
+  /** No packet: somebody deleted the flow of this tuple. Only a record of events has it. */
+  DELETED: 4,
+  /**
+   * Packets that events imply: the first one of the flow that `datagram` numbers, and later ones. When the
+   * first is dropped there is no flow, and the later ones would not have come.
+   */
+  FIRST: 5,
+  LATER: 6,
 } as const;
 
 /** Bits of `fault`: what the tracker's own checks will find wrong. */

@@ -26,6 +26,9 @@ export {
 export type { DecodeCounts, RefusedCounts } from "./decode-counts.ts";
 export { type DecoderOptions, PacketDecoder } from "./decoder.ts";
 export { decodePacket } from "./decode-packet.ts";
+export { EventHistory, type EventCounts, isRenewable, timeoutMsOf } from "./event-history.ts";
+export { EventPackets, talking } from "./event-packets.ts";
+export type { Words } from "./event-flows.ts";
 export type { PortProtocols } from "./ip-protocol.ts";
 export { LinkType } from "./link-layer.ts";
 export { hashTuple } from "./tuple-hash.ts";

@@ -47,14 +47,14 @@ export type DropsNow = Drops & { seconds: number };
 /** Since boot (of the namespace), by the latest reading. All absent when there are no counters. */
 export function dropsSinceBoot(facts: Facts): Drops {
   const counters = facts.later?.counters ?? facts.counters;
-  return counters === undefined ? {} : dropsOf(counters.total, facts.host.kernelRelease);
+  return counters === undefined ? {} : dropsApart(counters.total, facts.host.kernelRelease);
 }
 
 /** Between the two readings; undefined when there was only one. */
 export function dropsNow(facts: Facts): DropsNow | undefined {
   if (facts.counters === undefined || facts.later === undefined || facts.later.seconds <= 0) return undefined;
   const grown = counterGrowth(facts.counters, facts.later.counters);
-  return { ...dropsOf(grown, facts.host.kernelRelease), seconds: facts.later.seconds };
+  return { ...dropsApart(grown, facts.host.kernelRelease), seconds: facts.later.seconds };
 }
 
 /**
@@ -88,7 +88,8 @@ function growthOf(name: CounterName, before: Counters, after: Counters): number 
   return sum;
 }
 
-function dropsOf(values: CounterValues, kernelRelease: string | undefined): Drops {
+/** What a growth of the counters means, by cause; also of rates. */
+export function dropsApart(values: CounterValues, kernelRelease: string | undefined): Drops {
   const { drop, insertFailed, chainTooLong } = values;
   const failed = insertFailed === undefined ? undefined : Math.max(0, insertFailed - (chainTooLong ?? 0));
   const overlap = clashesCountAsDrops(kernelRelease);

@@ -13,6 +13,8 @@ export interface Facts {
   settings: SettingsReading;
   /** Wall clock at which all this was read, milliseconds. */
   atMs: number;
+  /** The network namespace that is looked at, as `--netns` takes it; absent: that of the host itself. */
+  netns?: string;
   counters?: Counters;
   /** Counters read again after `seconds`, for rates of now instead of sums since boot. */
   later?: { counters: Counters; seconds: number; occupancyFlows?: number };

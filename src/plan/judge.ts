@@ -2,6 +2,7 @@
  * The table of rules, in order of importance, and the verdict made of what they find.
  */
 import type { Finding, FindingCode, Level, Verdict } from "../table/finding.ts";
+import { remediesIn } from "../table/namespace-command.ts";
 import type { Facts } from "./facts.ts";
 import {
   idleEstablishedHoard,
@@ -75,7 +76,8 @@ const severity: Record<Level, number> = { ok: 0, unknown: 1, warning: 2, critica
  * or capacity could not be read, unless there is no tracker at all.
  */
 export function judge(facts: Facts): Verdict {
-  const findings = [...rules.values()].flatMap((rule) => rule(facts)).sort(byImportance);
+  const found = [...rules.values()].flatMap((rule) => rule(facts)).sort(byImportance);
+  const findings = found.map((finding) => ({ ...finding, remedy: remediesIn(finding.remedy, facts.netns) }));
   const { occupancyFlows, capacityFlows } = tableFigures(facts);
   const blind = !isTrackingOff(facts) && (occupancyFlows === undefined || capacityFlows === undefined);
   const levels: Level[] = [blind ? "unknown" : "ok", ...findings.map(({ level }) => level)];

@@ -13,7 +13,10 @@
  * taken apart), load.ts (what the load of the hash costs).
  */
 export type { Facts } from "./facts.ts";
-export { judge } from "./judge.ts";
+export { judge, worseLevel } from "./judge.ts";
+export { type Drops, dropsApart } from "./drops.ts";
+export { freeNow, keepAfterReboot, lookCloser, raiseCapacity, setBuckets } from "./remedies.ts";
+export { amountOf, groupDigits, percent } from "./wording.ts";
 export { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
 export { tableFigures, type TableFigures } from "./table-figures.ts";
 export { type CheckJson, verdictToJson } from "./check-json.ts";
@@ -33,6 +36,15 @@ export {
   tooEarly,
 } from "./boot-outlook.ts";
 export { floorsCrossed } from "./rfc-floors.ts";
+export { type Forecast, type ForecastFacts, type ForecastOptions, makeForecast } from "./forecast.ts";
+export {
+  backtest,
+  backtestOf,
+  emptyRecord,
+  type ForecastRecord,
+  type HorizonScore,
+  recordForecast,
+} from "./forecast-record.ts";
 export { verdictToNagios } from "./nagios.ts";
 export { type ExpiryFacts, type RemainingSpan, type Uncollected, uncollectedFlows } from "./uncollected.ts";
 export {
@@ -41,6 +53,7 @@ export {
   type Predicted,
   stationaryFlows,
   type StationaryFlows,
+  balancedModel,
   stationaryModel,
   type StationaryRegime,
   wantedTimeout,
@@ -70,4 +83,6 @@ export {
   type WhatIf,
   type WhatIfFacts,
 } from "./whatif.ts";
+export { whatIfCurve, type WhatIfCurve } from "./whatif-curve.ts";
+export { whatIfToJson } from "./whatif-json.ts";
 export { LEAST_LOSS_SHARE, type TableState } from "./whatif-table.ts";

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { healthyFacts, withHost, withSettings } from "../../test/support/facts-samples.ts";
 import type { Facts } from "./facts.ts";
 import { dropBeforeTracking, raiseCapacity, setBuckets, setCapacity, setTimeoutTo } from "./remedies.ts";
-import { namespaceCommand, namespaceText, shellWord } from "./rules/namespace-text.ts";
+import { shellWord } from "../table/shell-word.ts";
+import { namespaceCommand, namespaceText } from "./rules/namespace-text.ts";
 
 const old: Facts["host"] = { tracker: "ip_conntrack" };
 
@@ -83,6 +84,8 @@ test("raiseCapacity() never lowers the buckets", () => {
 test("raiseCapacity() from inside a namespace says that the host must do it", () => {
   const [remedy] = raiseCapacity(withHost(healthyFacts, { initialNamespace: false }));
   assert.match(remedy?.text ?? "", /^Only the host itself can do this/);
+  const [named] = raiseCapacity({ ...withHost(healthyFacts, { initialNamespace: false }), netns: "blue" });
+  assert.match(named?.text ?? "", /^Set the capacity/);
 });
 
 test("raiseCapacity() has no command for a table that the memory cannot hold", () => {

@@ -192,7 +192,9 @@ function bucketsWay(facts: Facts, buckets: number): { command: string; note: str
 
 /** Says so where the command does not work from the namespace looked at. */
 export function onTheHost(facts: Facts, text: string): string {
-  return facts.host.initialNamespace === false ? `${ON_THE_HOST}${text}` : text;
+  // Whoever names a namespace to look at stands on the host.
+  const isInside = facts.host.initialNamespace === false && facts.netns === undefined;
+  return isInside ? `${ON_THE_HOST}${text}` : text;
 }
 
 function releaseOf(facts: Facts): ReturnType<typeof parseKernelRelease> {

@@ -68,10 +68,14 @@ export interface StationaryRegime extends Predicted {
   mostFlows: number;
   /** The part that is believed only because a table usually is in balance. */
   balanceFlows: number;
+  /** What the life table's figures were multiplied by, so that it is in balance now; absent: not needed. */
+  balanceFactor?: number;
   /** Whether two readings could follow the flows of this regime; otherwise balance is assumed. */
   followed: boolean;
   /** No flow has been silent for as long as the timeout then, only for so long; absent where one has. */
   unseenFromSeconds?: number;
+  /** What it was read from; absent where no timeout can be told. */
+  lifeTable?: LifeTable;
 }
 
 export interface StationaryFlows {
@@ -95,7 +99,32 @@ export function stationaryModel(
   observation: Observation,
   longest: Settings = {},
 ): (wanted: Settings) => StationaryFlows {
-  const models = observation.second.regimes.map((regime) => regimeModel(observation, regime, longest));
+  return modelOf(observation, longest, (then) => then);
+}
+
+/**
+ * The same for questions of "what if": a regime of which nothing can be told is taken to be in balance, so
+ * that what nobody changes stays what it is. Whoever must not run out of room goes by the other.
+ */
+export function balancedModel(
+  observation: Observation,
+  longest: Settings = {},
+): (wanted: Settings) => StationaryFlows {
+  return modelOf(observation, longest, (then, inForce, regime) =>
+    isUntellable(then, inForce, regime) ? inBalance(then, inForce) : then,
+  );
+}
+
+type Belief = (then: StationaryRegime, inForce: StationaryRegime, regime: RegimeAges) => StationaryRegime;
+
+function modelOf(
+  observation: Observation,
+  longest: Settings,
+  belief: Belief,
+): (wanted: Settings) => StationaryFlows {
+  const models = observation.second.regimes.map((regime) =>
+    regimeModel(observation, regime, longest, belief),
+  );
   return (wanted) => {
     const regimes = models.map((model) => model(wanted));
     return { total: totalOf(regimes), regimes };
@@ -142,6 +171,7 @@ function regimeModel(
   observation: Observation,
   regime: RegimeAges,
   longest: Settings,
+  belief: Belief,
 ): (wanted: Settings) => StationaryRegime {
   const byTimeout = new Map<number | undefined, StationaryRegime>();
   let table: LifeTable | undefined;
@@ -160,8 +190,61 @@ function regimeModel(
       table = lifeTableOf(observation, regime, reachSeconds);
     }
     const made = stationaryRegime(observation.second, regime, table, timeoutSeconds);
-    byTimeout.set(timeoutSeconds, made);
-    return made;
+    const inForce = stationaryRegime(observation.second, regime, table, regime.timeoutSeconds);
+    const believed = belief(made, inForce, regime);
+    byTimeout.set(timeoutSeconds, believed);
+    return believed;
+  };
+}
+
+/** A range wider than this to either side, as a share of the figure, tells nothing. */
+const UNTELLABLE_SHARE = 0.5;
+
+/**
+ * What is seen of a regime says neither how many there will be nor that they become more or fewer. Flows that
+ * still have an older, longer timeout are another matter: those go.
+ */
+function isUntellable(
+  then: StationaryRegime,
+  { lowFlows, highFlows, nowFlows }: StationaryRegime,
+  { unknown }: RegimeAges,
+): boolean {
+  const isWide = then.highFlows - then.lowFlows > 2 * UNTELLABLE_SHARE * then.flows;
+  const hasLeftovers = unknown.some(({ why }) => why === "longer-than-setting");
+  return isWide && !hasLeftovers && lowFlows <= nowFlows && nowFlows <= highFlows;
+}
+
+/**
+ * Of such a regime it is taken that it is in balance: what it is now is what it will be, and another timeout
+ * makes it more or less in the proportion that the life table says.
+ */
+function inBalance(then: StationaryRegime, inForce: StationaryRegime): StationaryRegime {
+  if (then.timeoutSeconds === inForce.timeoutSeconds) {
+    const { lifeTable: _stays, ...same } = then;
+    return scaled({ ...same, ...asTheyAreNow(then.nowFlows) }, 1, then.nowFlows);
+  }
+  const factor = inForce.flows === 0 ? 1 : inForce.nowFlows / inForce.flows;
+  return scaled(then, factor, then.flows * factor);
+}
+
+function asTheyAreNow(nowFlows: number): Predicted & Pick<StationaryRegime, "leastFlows" | "mostFlows"> {
+  const still = rangeOf(nowFlows, Math.sqrt(nowFlows), nowFlows, nowFlows);
+  return { ...still, leastFlows: nowFlows, mostFlows: nowFlows };
+}
+
+function scaled(regime: StationaryRegime, factor: number, balanceFlows: number): StationaryRegime {
+  return {
+    ...regime,
+    flows: regime.flows * factor,
+    standardErrorFlows: regime.standardErrorFlows * factor,
+    lowFlows: regime.lowFlows * factor,
+    highFlows: regime.highFlows * factor,
+    leastFlows: regime.leastFlows * factor,
+    mostFlows: regime.mostFlows * factor,
+    expiriesPerSecond: regime.expiriesPerSecond * factor,
+    remaining: regime.remaining.map((span) => ({ ...span, flows: span.flows * factor })),
+    balanceFlows,
+    balanceFactor: factor,
   };
 }
 
@@ -192,6 +275,7 @@ function stationaryRegime(
     balanceFlows: counted.balanceFlows * scale,
     ...endsOf(table, timeoutSeconds ?? 0, scale),
     followed: table?.followed ?? false,
+    ...(table === undefined ? {} : { lifeTable: table }),
     ...(table === undefined || (timeoutSeconds ?? 0) <= table.unknownFromSeconds
       ? {}
       : { unseenFromSeconds: table.unknownFromSeconds }),

@@ -329,3 +329,25 @@ test("more time never foretells fewer flows with one reading", () => {
     { numRuns: 25 },
   );
 });
+
+test("nothing is foretold of what nobody changes and nobody can tell", () => {
+  // Two readings 10 s apart of a hoard that was made at once and has stood still since.
+  const hoard = (age: number): Row[] => times(60_000, () => silentFor(age));
+  const observation = observationOf({ rows: hoard(130), before: hoard(120) });
+  const limit = answer([], { nf_conntrack_max: 65_536 }, { observation });
+  assert.equal(limit.after.flows, 60_000);
+  assert.ok(limit.after.highFlows < 61_000, String(limit.after.highFlows));
+  const shorter = answer([], HALF_A_DAY, { observation });
+  assert.ok(shorter.after.flows <= 60_000, String(shorter.after.flows));
+});
+
+test("a limit below what is in use drops new connections until the table fits", () => {
+  const rows = [...times(40, () => silentFor(60)), ...times(60, () => silentFor(DAY))];
+  const { breaks, after } = answer(rows, { ...HALF_A_DAY, nf_conntrack_max: 80 }, { occupancyFlows: 100 });
+  assert.ok(after.flows < 80);
+  const found = breaks.find(({ code }) => code === "over-capacity");
+  assert.equal(found?.flows, 20);
+  assert.match(found?.why ?? "", /at first/);
+  const fits = answer(rows, { ...HALF_A_DAY, nf_conntrack_max: 120 }, { occupancyFlows: 100 });
+  assert.ok(!fits.breaks.some(({ code }) => code === "over-capacity"));
+});

@@ -14,7 +14,7 @@ import {
   isUntold,
   type Observation,
   type Predicted,
-  stationaryModel,
+  balancedModel,
   type StationaryFlows,
   wantedTimeout,
 } from "./stationary.ts";
@@ -120,7 +120,7 @@ export interface WhatIf {
 export function whatIf(
   facts: WhatIfFacts,
   wanted: Settings,
-  model: (wanted: Settings) => StationaryFlows = stationaryModel(facts.observation),
+  model: (wanted: Settings) => StationaryFlows = balancedModel(facts.observation),
 ): WhatIf {
   const { observation, settings, occupancyFlows } = facts;
   const changes = changesOf(settings, wanted);
@@ -355,16 +355,24 @@ function breaksOf(facts: WhatIfFacts, wanted: Settings, peakFlows: number, then:
     });
   }
   breaks.push(...belowFloors(facts, wanted));
-  const { capacityFlows = 0 } = then;
-  if (capacityFlows > 0 && peakFlows > capacityFlows) {
-    breaks.push({
-      code: "over-capacity",
-      why: "flows more than the table can hold: new connections are dropped",
-      flows: peakFlows - capacityFlows,
-      key: "nf_conntrack_max",
-    });
+  return [...breaks, ...overCapacity(facts, peakFlows, then)];
+}
+
+/** More flows than the table may hold: in the long run, or, where it then fits, until they are gone. */
+function overCapacity(
+  { observation, occupancyFlows = observation.second.ofFlows }: WhatIfFacts,
+  peakFlows: number,
+  { capacityFlows = 0 }: TableState,
+): Break[] {
+  if (capacityFlows <= 0) return [];
+  const over = { code: "over-capacity", key: "nf_conntrack_max" } as const;
+  if (peakFlows > capacityFlows) {
+    const why = "flows more than the table can hold: new connections are dropped";
+    return [{ ...over, why, flows: peakFlows - capacityFlows }];
   }
-  return breaks;
+  if (occupancyFlows <= capacityFlows) return [];
+  const why = "flows more than the table can hold at first: until they are gone new connections are dropped";
+  return [{ ...over, why, flows: occupancyFlows - capacityFlows }];
 }
 
 /** A limit that was raised without its buckets: what a full table would lose in silence. */

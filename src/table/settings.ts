@@ -467,6 +467,12 @@ export function sysctlNames(setting: Setting): readonly string[] {
   return [...own, ...(setting.aliases ?? []), ...(setting.legacy ?? [])];
 }
 
+/** The name people know a setting by: its sysctl file, without the path. */
+export function settingName(key: SettingKey): string {
+  const [name = key] = sysctlNames(settingOf(key));
+  return name.replace(/^.*\./, "");
+}
+
 /** `net.netfilter.nf_conntrack_max` to `/proc/sys/net/netfilter/nf_conntrack_max`. */
 export function sysctlPath(name: string): string {
   return `/proc/sys/${name.replaceAll(".", "/")}`;

@@ -75,7 +75,10 @@ export interface SavedSetting {
 }
 
 /** Raises what is too low for the flows; gives what to write back, in order. */
-function raiseSettings({ flows, capacityFlows }: InjectOptions): SavedSetting[] {
+export function raiseSettings({
+  flows,
+  capacityFlows,
+}: Pick<InjectOptions, "flows" | "capacityFlows">): SavedSetting[] {
   const saved: SavedSetting[] = [];
   const capacity = readSetting(CAPACITY_FILE);
   const buckets = readSetting(BUCKETS_FILE);
@@ -117,7 +120,7 @@ function readSetting(path: string): number {
   return Number(readFileSync(path, "utf8"));
 }
 
-function writeSetting(path: string, value: number): void {
+export function writeSetting(path: string, value: number): void {
   writeFileSync(path, String(value));
 }
 

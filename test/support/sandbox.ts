@@ -36,10 +36,14 @@ export function whyNoSandbox(): string | undefined {
   return status === 0 ? undefined : `no overlay in a mount namespace: ${stderr.trim()}`;
 }
 
+/** The words of a command that runs shell commands in a sandbox of its own. */
+export function wordsInSandbox(script: string): readonly string[] {
+  return ["unshare", "-m", "--propagation", "private", "sh", "-c", COVER + script];
+}
+
 /** Runs shell commands in the sandbox; `headroom` is the one of this checkout. */
 export function inSandbox(script: string, prefix: readonly string[] = []): Ended {
-  const words = [...prefix, "unshare", "-m", "--propagation", "private", "sh", "-c", COVER + script];
-  const [program = "", ...args] = words;
+  const [program = "", ...args] = [...prefix, ...wordsInSandbox(script)];
   const { status, stdout, stderr } = spawnSync(program, args, {
     encoding: "utf8",
     cwd: "/",

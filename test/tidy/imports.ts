@@ -205,7 +205,7 @@ const missing: Rule = {
   check: (project) =>
     typescript(project)
       .flatMap(importsOf)
-      .filter(({ path }) => path !== "" && !/\.(ts|mjs|json)$/.test(path))
+      .filter(({ path }) => path !== "" && !/\.(tsx?|mjs|json|css)$/.test(path))
       .map(
         ({ from, offset, specifier }) => `${placeOf(from, offset)}: imports "${specifier}"; write its .ts`,
       ),
@@ -218,6 +218,7 @@ const missing: Rule = {
 /** Modules of Node that reach outside, and the folders that may. */
 const NODE_MODULES: readonly (readonly [RegExp, RegExp, string])[] = [
   [/^node:ffi$/, /^src\/kernel\/ffi\.ts$/, "system calls are named in src/kernel/ffi.ts"],
+  [/^node:sqlite$/, /^src\/watch\/store[^/]*\.ts$/, "only src/watch/store*.ts know the database"],
   [
     /^node:(fs|fs\/promises|child_process|os|net|dgram|worker_threads)$/,
     /^src\/(kernel|cli)\//,
@@ -241,16 +242,19 @@ const nodeModules: Rule = {
       files: {
         "src/kernel/socket.ts": 'import { dlopen } from "node:ffi";',
         "src/census/census.ts": 'import { readFileSync } from "node:fs";',
+        "src/watch/watcher.ts": 'import { DatabaseSync } from "node:sqlite";',
       },
       says: [
         "src/kernel/socket.ts:1: imports node:ffi; system calls are named in src/kernel/ffi.ts",
         "src/census/census.ts:1: imports node:fs; only src/kernel and src/cli reach outside; " +
           "take what is needed as an argument",
+        "src/watch/watcher.ts:1: imports node:sqlite; only src/watch/store*.ts know the database",
       ],
     },
     {
       files: {
         "src/kernel/ffi.ts": 'import { dlopen } from "node:ffi";',
+        "src/watch/store-file.ts": 'import { DatabaseSync } from "node:sqlite";',
         "src/cli/check.ts": 'import { readFileSync } from "node:fs";',
         "src/census/census.test.ts": 'import { readFileSync } from "node:fs";',
       },
@@ -275,7 +279,67 @@ const testsImportTests: Rule = {
   ],
 };
 
+/** All that the dashboard and the rest have in common, and that as types alone. */
+const API_SCHEMA = "src/server/api-schema.ts";
+const WEB_ENTRY = "web/main.tsx";
+
+const webImports: Rule = {
+  name: "the dashboard knows the rest by the types of the API alone",
+  check: (project) => {
+    const own = typescript(project).filter(({ path }) => path.startsWith("web/") && !isTest(path));
+    const imports = own.flatMap(importsOf);
+    const foreign = imports.filter(({ path }) => path !== "" && !path.startsWith("web/"));
+    const wrong = foreign.filter(
+      ({ from, offset, path }) => path !== API_SCHEMA || !/^import\s+type\b/.test(from.code.slice(offset)),
+    );
+    const imported = new Set([WEB_ENTRY, ...imports.map(({ path }) => path)]);
+    const alone = own.filter(({ path }) => !imported.has(path) && !path.endsWith(".d.ts"));
+    const back = sources(project)
+      .flatMap(importsOf)
+      .filter(({ path }) => path.startsWith("web/"));
+    return [
+      ...wrong.map(
+        ({ from, offset, path }) =>
+          `${placeOf(from, offset)}: imports ${path}; the page takes types of ${API_SCHEMA} and asks the API`,
+      ),
+      ...alone.map(({ path }) => `${path}:1: no file of the dashboard imports this; use it or remove it`),
+      ...back.map(
+        ({ from, offset, path }) => `${placeOf(from, offset)}: imports ${path}; the page is built by itself`,
+      ),
+    ];
+  },
+  examples: [
+    {
+      files: {
+        "web/main.tsx":
+          'import { a } from "../src/table/flow.ts";\nimport type { B } from "../src/plan/plan.ts";',
+        "web/views/lost.tsx": 'import { statusSchema } from "../../src/server/api-schema.ts";',
+        "src/server/assets.ts": 'import "../../web/main.tsx";',
+      },
+      says: [
+        "web/main.tsx:1: imports src/table/flow.ts; " +
+          "the page takes types of src/server/api-schema.ts and asks the API",
+        "web/main.tsx:2: imports src/plan/plan.ts; " +
+          "the page takes types of src/server/api-schema.ts and asks the API",
+        "web/views/lost.tsx:1: imports src/server/api-schema.ts; " +
+          "the page takes types of src/server/api-schema.ts and asks the API",
+        "web/views/lost.tsx:1: no file of the dashboard imports this; use it or remove it",
+        "src/server/assets.ts:1: imports web/main.tsx; the page is built by itself",
+      ],
+    },
+    {
+      files: {
+        "web/main.tsx": 'import type { StatusJson } from "../src/server/api-schema.ts";\nimport "./app.tsx";',
+        "web/app.tsx": 'const later = import("preact");',
+        "web/app.test.ts": 'import { parseFilter } from "../src/table/filter.ts";',
+      },
+      says: [],
+    },
+  ],
+};
+
 export const importRules: readonly Rule[] = [
+  webImports,
   importTable,
   doors,
   cycles,

@@ -68,7 +68,7 @@ function toProject(files: readonly ProjectFile[]): Project {
 }
 
 export function isCode(path: string): boolean {
-  return /\.(ts|mts|mjs|js)$/.test(path) || path.startsWith("bin/");
+  return /\.(tsx?|mts|mjs|js)$/.test(path) || path.startsWith("bin/");
 }
 
 export function isTest(path: string): boolean {
@@ -82,7 +82,7 @@ export function sources(project: Project): readonly ProjectFile[] {
 
 /** All TypeScript of the project. */
 export function typescript(project: Project): readonly ProjectFile[] {
-  return project.files.filter(({ path }) => path.endsWith(".ts"));
+  return project.files.filter(({ path }) => /\.tsx?$/.test(path));
 }
 
 /** The folder of src a file stands in: `census` for src/census/tally.ts. */

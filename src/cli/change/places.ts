@@ -3,7 +3,7 @@ import type { HostAccess, WritableHost } from "../../kernel/kernel.ts";
 import { assert } from "../../base/assert.ts";
 import type { Context, KernelDoor } from "../context.ts";
 import type { HostOptions } from "../options.ts";
-import { shellWord } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 
 export interface Places {
   access: HostAccess;

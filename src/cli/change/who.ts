@@ -3,7 +3,7 @@ import { readlinkSync } from "node:fs";
 import { userInfo } from "node:os";
 
 import type { Who } from "../../change/change.ts";
-import { shellWord } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** The user of this process, the one behind sudo, the terminal, and the command line as it was typed. */

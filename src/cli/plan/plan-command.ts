@@ -26,7 +26,16 @@ import { ExitCode } from "../exit-code.ts";
 import { openPlace, type Place } from "../flow-source.ts";
 import { lookAtHost, machineAsked } from "../machine-asked.ts";
 import { observe, type Observed } from "../observe.ts";
-import { shellWord } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
+import { countOf } from "../figures.ts";
+import {
+  historyName,
+  type HistoryPeak,
+  historyPeak,
+  instantText,
+  peakSpanText,
+  tableOf,
+} from "../history-peak.ts";
 import { isKernelError, refusal } from "../refusal.ts";
 import { subjectOf } from "../subject.ts";
 import { UsageError } from "../usage-error.ts";
@@ -46,11 +55,15 @@ export async function runPlan(context: Context, options: PlanOptions): Promise<E
   return ExitCode.ok;
 }
 
-function goalOf(options: PlanOptions, memoryBytes: number | undefined): PlanGoal {
+function goalOf(
+  options: PlanOptions,
+  memoryBytes: number | undefined,
+  peakFactor = options.peakFactor ?? 1,
+): PlanGoal {
   const budgetBytes = budgetOf(options.memoryBudget, memoryBytes);
   return {
     targetShare: options.targetShare ?? DEFAULT_TARGET_SHARE,
-    peakFactor: options.peakFactor ?? 1,
+    peakFactor,
     ...(budgetBytes === undefined ? {} : { budgetBytes }),
     ...(options.belowRfc === undefined ? {} : { belowRfc: options.belowRfc }),
   };
@@ -75,27 +88,13 @@ async function planHost(context: Context, options: PlanOptions): Promise<PlanRep
     const facts = factsOf(context, place, options);
     const observed = await observedOf(context, place, options, facts.host);
     const assumed = settingsOf(facts, observed?.seen);
-    const { settings } = assumed;
-    const goal = goalOf(options, facts.host.memoryBytes);
     const { seen } = observed ?? {};
-    const plan = propose(
-      planFactsOf(
-        facts,
-        settings,
-        goal,
-        seen === undefined
-          ? undefined
-          : { observation: seen.observation, unlistedFlows: unlistedOf(seen), how: howOf(seen) },
-        await lastCapacityChange(context, place, options),
-      ),
-    );
+    const { peak, unseen: unseenPeak } = await rememberedPeak(context, options, place);
+    const change = place.host === undefined ? undefined : await lastCapacityChange(context, options);
     const subject = subjectOf(place.host === undefined ? undefined : facts.host, options);
     return {
-      plan,
-      host: facts.host,
-      settings,
-      notes: notesOf(seen, assumed),
-      unseen: [...facts.unseen, ...(observed?.unseen ?? [])],
+      ...reportOf(facts, options, { assumed, seen, change, ...(peak === undefined ? {} : { peak }) }),
+      unseen: [...facts.unseen, ...(observed?.unseen ?? []), ...unseenPeak],
       ...(place.sameOptions === undefined ? {} : { sameOptions: place.sameOptions + goalText(options) }),
       ...(options.netns === undefined ? {} : { netns: options.netns }),
       ...(options.root === undefined ? {} : { root: options.root }),
@@ -104,6 +103,96 @@ async function planHost(context: Context, options: PlanOptions): Promise<PlanRep
   } finally {
     place.host?.close();
   }
+}
+
+/** What `plan --json` prints for a host that somebody watches already: nothing is read and nothing waits. */
+export async function planWatched(
+  context: Context,
+  options: PlanOptions,
+  { facts, seen }: { facts: Facts; seen: PlanSeen },
+): Promise<object> {
+  const assumed = settingsOf(facts, seen);
+  const change = await lastCapacityChange(context, options);
+  const subject = subjectOf(facts.host, options);
+  return planToJson({
+    ...reportOf(facts, options, { assumed, seen, change }),
+    unseen: facts.unseen,
+    ...(options.netns === undefined ? {} : { netns: options.netns }),
+    ...(subject === undefined ? {} : { subject }),
+  });
+}
+
+/** Of an observation, what a plan is made from. */
+export type PlanSeen = Pick<Observed, "observation" | "census" | "origin" | "interrupted" | "occupancyFlows">;
+
+interface PlanParts {
+  assumed: AssumedSettings;
+  seen: PlanSeen | undefined;
+  change: CapacityChange | undefined;
+  /** The highest occupancy there was, where a history tells. */
+  peak?: HistoryPeak;
+}
+
+/** Only the history of the very table; who names a factor needs none. */
+async function rememberedPeak(
+  context: Context,
+  { peakFactor, netns, source, root }: PlanOptions,
+  { host }: Place,
+): Promise<{ peak?: HistoryPeak; unseen: readonly Unseen[] }> {
+  const isHere = host !== undefined && [source, root].every((option) => option === undefined);
+  if (!isHere || peakFactor !== undefined) return { unseen: [] };
+  try {
+    const peak = await historyPeak(context, { table: tableOf(host.host(), netns) });
+    if (peak === undefined || peak.isOfTable === true) {
+      return { ...(peak === undefined ? {} : { peak }), unseen: [] };
+    }
+    const which = peak.isOfTable === undefined ? "" : "; that is another table";
+    const why = `there is only ${historyName(peak)}${which}`;
+    const help = "--peak FACTOR says how many times this load the peak is";
+    return { unseen: [{ what: "the peak of the last week", why, help, cause: "missing" }] };
+  } catch (error) {
+    if (!(error instanceof Error && error.name === "StoreError")) throw error;
+    return { unseen: [refusal("the peak of the last week", error)] };
+  }
+}
+
+/** How many times the present load the peak was; at least once. Undefined where there is no load. */
+function factorOf(peak: HistoryPeak | undefined, seen: PlanSeen | undefined): number | undefined {
+  const now = seen?.occupancyFlows ?? 0;
+  if (peak === undefined || now <= 0) return undefined;
+  return Math.max(1, Math.round((peak.occupancyFlows / now) * 100) / 100);
+}
+
+function peakHow(peak: HistoryPeak | undefined, factor: number | undefined): string {
+  if (peak === undefined) return "";
+  const flows = countOf(peak.occupancyFlows, "flow");
+  const most = `at most ${flows} in ${peakSpanText(peak)}, on ${instantText(peak.atMs)}`;
+  const unscaled = factor === undefined ? ", which cannot be scaled from an empty table" : "";
+  return `; the peak by ${historyName(peak)}: ${most}${unscaled}`;
+}
+
+function reportOf(
+  facts: Facts,
+  options: PlanOptions,
+  { assumed, seen, change, peak }: PlanParts,
+): Pick<PlanReport, "plan" | "host" | "settings" | "notes"> {
+  const factor = factorOf(peak, seen);
+  const goal = goalOf(options, facts.host.memoryBytes, factor);
+  const observed =
+    seen === undefined
+      ? undefined
+      : {
+          observation: seen.observation,
+          unlistedFlows: unlistedOf(seen),
+          how: howOf(seen) + peakHow(peak, factor),
+        };
+  const { settings } = assumed;
+  return {
+    plan: propose(planFactsOf(facts, settings, goal, observed, change)),
+    host: facts.host,
+    settings,
+    notes: notesOf(seen, assumed),
+  };
 }
 
 const noSettings: SettingsReading = { values: {}, origins: {}, unknownKeys: [], unreadable: [] };
@@ -173,7 +262,7 @@ interface AssumedSettings {
 }
 
 /** What is in force; what is not known is what the kernel chooses by itself. */
-function settingsOf(facts: Facts, seen: Observed | undefined): AssumedSettings {
+function settingsOf(facts: Facts, seen: PlanSeen | undefined): AssumedSettings {
   const { values } = facts.settings;
   const timeouts = seen === undefined ? undefined : timeoutsOf(values);
   const usual = values.nf_conntrack_max === undefined ? defaultSizesOf(facts.host) : undefined;
@@ -187,19 +276,19 @@ function settingsOf(facts: Facts, seen: Observed | undefined): AssumedSettings {
 }
 
 /** Flows that count and are not listed: expired ones, above all. Of a whole reading alone. */
-function unlistedOf({ occupancyFlows, census }: Observed): number {
+function unlistedOf({ occupancyFlows, census }: PlanSeen): number {
   if (occupancyFlows === undefined || !census.complete || census.sampled !== undefined) return 0;
   return Math.max(0, occupancyFlows - census.flowsRead);
 }
 
-function howOf({ observation, origin }: Observed): string {
+function howOf({ observation, origin }: PlanSeen): string {
   const { seconds, arrivals, first } = observation;
   if (first === undefined) return `one reading from ${origin}, taken as a table in balance`;
   const events = arrivals === undefined ? "" : `, and the events between them (${arrivals.how})`;
   return `two readings ${seconds.toFixed(1)} s apart from ${origin}${events}`;
 }
 
-function notesOf(seen: Observed | undefined, assumed: AssumedSettings): string[] {
+function notesOf(seen: PlanSeen | undefined, assumed: AssumedSettings): string[] {
   const notes: string[] = [];
   if (seen?.interrupted === true)
     notes.push("The observation was interrupted: it is shorter than asked for.");
@@ -226,11 +315,10 @@ function notesOf(seen: Observed | undefined, assumed: AssumedSettings): string[]
  */
 async function lastCapacityChange(
   context: Context,
-  { host }: Place,
   { root }: PlanOptions,
 ): Promise<CapacityChange | undefined> {
   const { openWritableHost } = await context.deps.kernel();
-  if (host === undefined || openWritableHost === undefined) return undefined;
+  if (openWritableHost === undefined) return undefined;
   try {
     const { listChanges } = await import("../../change/change.ts");
     const records = listChanges(openWritableHost(root === undefined ? {} : { root }));

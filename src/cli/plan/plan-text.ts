@@ -11,7 +11,8 @@ import type { Unseen } from "../../table/unseen.ts";
 import { unseenLines } from "../check-text.ts";
 import { countOf, formatBytes, formatCount, formatShare } from "../figures.ts";
 import { gauge, type Look, nextCommands, tone } from "../look.ts";
-import { padLeft, padRight, shellWord, visible, wrap } from "../plain-text.ts";
+import { padLeft, padRight, visible, wrap } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 import { settingName, settingValueText } from "../setting-words.ts";
 
 export interface PlanReport {

@@ -3,14 +3,18 @@
  * several at once, or under those of a saved host.
  */
 import { FTP_PORT, type Generation, GENERATIONS, SettingError, Tracker } from "../../model/model.ts";
-import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
+import { isSince, type KernelRelease, parseKernelRelease } from "../../table/kernel-release.ts";
 import { SETTING_KEYS, type SettingKey, type Settings } from "../../table/settings.ts";
 import { type Context, print, printJson, warn } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
 import { countOf } from "../figures.ts";
 import { openOutput, type OutputFile } from "../output-file.ts";
-import { shellWord, visible } from "../plain-text.ts";
+import { visible } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 import type { BatchOptions } from "./packet-batches.ts";
+import { bytesOf, lookInto } from "./record-input.ts";
+import { type RecordRead, readRecord } from "./record-reading.ts";
+import { runRecord } from "./record-run.ts";
 import type { CourseSpec } from "./replay-course.ts";
 import { replayToJson } from "./replay-json.ts";
 import type { ReplayOptions } from "./replay-line.ts";
@@ -39,16 +43,31 @@ export async function runReplay(
 ): Promise<ExitCode> {
   refuseContradictions(options, capture);
   const path = capture ?? "";
-  const plan = await planOf(context, options);
+  const signal = context.terminal.interruption();
+  const startedMs = context.deps.clock.elapsedMs();
+  const input = options.live === undefined ? await lookInto(context, path, signal) : { isRecord: false };
+  if (input.isRecord) refuseForRecord(options);
+  const record = input.isRecord
+    ? await readRecord(context, await bytesOf(context, path, input), {
+        origin: originOf(options, path),
+        signal,
+      })
+    : undefined;
+  const plan = await planOf(context, options, record);
   const outputs = new Outputs(context, options, path);
   try {
-    const signal = context.terminal.interruption();
-    const startedMs = context.deps.clock.elapsedMs();
-    const run = await runPlan(context, options, path, { ...plan, ...outputs.onBatch, signal });
+    const run = await runPlan(context, options, path, {
+      ...plan,
+      ...outputs.onBatch,
+      ...(input.bytes === undefined ? {} : { bytes: input.bytes }),
+      ...(record === undefined ? {} : { record }),
+      signal,
+    });
     const seconds = (context.deps.clock.elapsedMs() - startedMs) / 1000;
     await outputs.end(run);
+    const figures = record === undefined ? {} : { record: record.figures };
     const report: ReplayReport = {
-      capture: { origin: originOf(options, path), ...run.read },
+      capture: { origin: originOf(options, path), ...run.read, ...figures },
       generation: plan.generation,
       helpers: options.helper ?? [],
       courses: run.reports,
@@ -73,9 +92,13 @@ async function runPlan(
   context: Context,
   options: ReplayOptions,
   path: string,
-  plan: Pick<RunRequest, "batches" | "specs" | "signal" | "onBatch">,
+  plan: Pick<RunRequest, "batches" | "bytes" | "specs" | "signal" | "onBatch"> & { record?: RecordRead },
 ): Promise<Run> {
   const { live, netns, forSeconds, until } = options;
+  const { record } = plan;
+  if (record !== undefined) {
+    return runRecord(context, { ...plan, record, ...(until === undefined ? {} : { until }) });
+  }
   if (live === undefined) {
     const origin = originOf(options, path);
     return runCapture(context, { ...plan, path, origin, ...(until === undefined ? {} : { until }) });
@@ -159,8 +182,15 @@ interface Plan {
   batches: BatchOptions;
 }
 
-async function planOf(context: Context, options: ReplayOptions): Promise<Plan> {
-  const host = await hostSettings(context, options.root);
+async function planOf(
+  context: Context,
+  options: ReplayOptions,
+  record: RecordRead | undefined,
+): Promise<Plan> {
+  const host =
+    record === undefined || options.root !== undefined
+      ? await hostSettings(context, options.root)
+      : recordedSettings(record);
   const generation = options.kernel ?? host.generation ?? "6.18";
   const { set = [], helper = [], compare = [], seed = SEED } = options;
   // Only asked what it knows: it needs no table.
@@ -174,8 +204,11 @@ async function planOf(context: Context, options: ReplayOptions): Promise<Plan> {
     top: Math.max(options.top ?? 0, COUNTED_ROWS),
   };
   const lists = compare.length === 0 ? [{ label: "", changes: [] }] : compare;
+  const recorded = (host.changes ?? []).filter(({ key }) => known.values[key] !== undefined);
   const specs = lists.map(({ label, changes }): CourseSpec => {
-    const all = [...set, ...changes];
+    const asked = [...set, ...changes];
+    // What changed while it was recorded changes again, but for what was asked for.
+    const all = [...recorded.filter(({ key }) => asked.every((each) => each.key !== key)), ...asked];
     const settings = settingsAtStart(base, all);
     const later = all.filter(({ at }) => at !== undefined);
     refuseSettings(known, settings, later);
@@ -221,22 +254,59 @@ function everyVlan(): Map<number, number> {
 }
 
 /** What a saved host has set, and the kernel nearest to its own. */
-async function hostSettings(
-  context: Context,
-  root: string | undefined,
-): Promise<{ values: Settings; generation?: Generation }> {
+async function hostSettings(context: Context, root: string | undefined): Promise<HostSettings> {
   if (root === undefined) return { values: {} };
   const host = (await context.deps.kernel()).openHost({ clock: context.deps.clock, root });
   try {
     const { values } = host.settings();
     const { kernelRelease } = host.host();
     const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
-    const older = GENERATIONS.filter((known) => release !== undefined && isSince(release, known));
-    const generation = release === undefined ? undefined : (older.at(-1) ?? GENERATIONS[0]);
-    return { values, ...(generation === undefined ? {} : { generation }) };
+    return { values, ...generationOf(release) };
   } finally {
     host.close();
   }
+}
+
+/** The newest of the known kernels that is not newer than this one. */
+function generationOf(release: KernelRelease | undefined): { generation?: Generation } {
+  if (release === undefined) return {};
+  const older = GENERATIONS.filter((known) => isSince(release, known));
+  const generation = older.at(-1) ?? GENERATIONS[0];
+  return generation === undefined ? {} : { generation };
+}
+
+/** What was in force when it was recorded, and what changed then. */
+function recordedSettings({ settings, changes, figures }: RecordRead): HostSettings {
+  const { kernelRelease } = figures;
+  return {
+    values: settings,
+    ...generationOf(kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease)),
+    changes: changes.flatMap(({ atMs, settings: changed }) =>
+      SETTING_KEYS.flatMap((key): SettingChange[] => {
+        const value = changed[key];
+        return value === undefined ? [] : [{ key, value, text: "", at: { epochSeconds: atMs / 1000 } }];
+      }),
+    ),
+  };
+}
+
+/** What makes no sense for events. */
+function refuseForRecord({ verdicts, helper }: ReplayOptions): void {
+  if (verdicts !== undefined) {
+    throw new UsageError(
+      "Cannot write verdicts of a record: it holds events of flows, not the packets they came from",
+      "A capture of tcpdump has packets",
+    );
+  }
+  if (helper !== undefined) {
+    throw new UsageError("Cannot use --helper with a record: helpers read packets, and it has none");
+  }
+}
+
+interface HostSettings {
+  values: Settings;
+  generation?: Generation;
+  changes?: readonly SettingChange[];
 }
 
 /** Of a host's settings those that the model of this kernel has. */

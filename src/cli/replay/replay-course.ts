@@ -10,7 +10,7 @@ import {
   type HelperName,
   type TimelineColumns,
 } from "../../model/model.ts";
-import { type PacketColumns, PacketKind } from "../../packet/packet.ts";
+import type { PacketColumns } from "../../packet/packet.ts";
 import { ADDRESS_WORDS } from "../../table/address.ts";
 import { FlowColumns } from "../../table/columns.ts";
 import type { SettingKey, Settings } from "../../table/settings.ts";
@@ -34,6 +34,13 @@ export interface CourseSpec {
   batchRows: number;
   /** Rows of the rankings. */
   top: number;
+  /**
+   * Of a record of events: when its first table was read. What comes before is there to have the flows of
+   * that table, and is not told. Epoch milliseconds.
+   */
+  beginsMs?: number;
+  /** When the kernel's collector was seen to come round. */
+  passesMs?: readonly number[];
 }
 
 interface DueChange {
@@ -64,6 +71,7 @@ export class Course {
   #dropped: FlowColumns | undefined;
   #droppedCensus: CensusBuilder | undefined;
   #droppedBefore = 0;
+  #isTelling: boolean;
 
   /** Throws SettingError where this kernel would refuse a setting. */
   constructor(spec: CourseSpec) {
@@ -71,6 +79,7 @@ export class Course {
     this.#spec = spec;
     this.tracker = new Tracker({ settings, generation, helpers, seed, hashSeed: seed });
     this.verdicts = new Uint8Array(spec.batchRows);
+    this.#isTelling = spec.beginsMs === undefined;
   }
 
   get label(): string {
@@ -82,13 +91,22 @@ export class Course {
     const { tracker, verdicts } = this;
     if (batch.count > 0) {
       const firstMs = batch.timeMs[0] as number;
-      this.#due ??= this.#dueFrom(firstMs);
+      this.#tellFrom(firstMs);
+      this.#due ??= this.#dueFrom(this.#spec.beginsMs ?? firstMs);
       if (this.#due.length > 0) this.#changeUntil(firstMs);
     }
     tracker.feed(batch, verdicts);
     const dropped = this.#droppedPackets();
     if (dropped > this.#droppedBefore) this.#noteDropped(batch);
     this.#droppedBefore = dropped;
+  }
+
+  /** Tells what happens once the time has come to. */
+  #tellFrom(nowMs: number): void {
+    const { beginsMs } = this.#spec;
+    if (this.#isTelling || beginsMs === undefined || nowMs < beginsMs) return;
+    this.#isTelling = true;
+    this.tracker.beginTelling(beginsMs, this.#spec.passesMs);
   }
 
   #dueFrom(firstMs: number): DueChange[] {
@@ -118,8 +136,8 @@ export class Course {
   #noteDropped(batch: PacketColumns): void {
     const columns = (this.#dropped ??= new FlowColumns(DROPPED_ROWS, 0));
     for (let row = 0; row < batch.count; row += 1) {
-      if (((this.verdicts[row] as number) & Verdict.DROP) === 0 || batch.kind[row] !== PacketKind.IP)
-        continue;
+      // Only what is a packet is ever dropped.
+      if (((this.verdicts[row] as number) & Verdict.DROP) === 0) continue;
       const at = columns.count;
       columns.count = at + 1;
       columns.has[at] = 0;
@@ -140,6 +158,14 @@ export class Course {
     this.#droppedCensus ??= new CensusBuilder({ settings: {}, topRows: this.#spec.top });
     this.#droppedCensus.add(columns);
     columns.clear();
+  }
+
+  /** Nothing more comes until then: changes that are due are made, and flows expire. */
+  endAt(atMs: number): void {
+    this.#tellFrom(atMs);
+    this.#due ??= this.#dueFrom(this.#spec.beginsMs ?? atMs);
+    this.#changeUntil(atMs);
+    this.tracker.advance(atMs);
   }
 
   /** Lets the clock run on after the last packet, with the changes that fall into that time. */

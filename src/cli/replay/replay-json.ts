@@ -84,6 +84,7 @@ function courseToJson(course: CourseReport, { generation, capture }: ReplayRepor
     dropMoments: moments,
     ...(dropped === undefined ? {} : { droppedFrom: addressesOf(dropped), droppedTo: servicesOf(dropped) }),
     left,
+    ...(course.record === undefined ? {} : { bound: course.record }),
     memoryBytes: memory.bytes,
     memoryHow: memory.how,
     modelMemoryBytes: course.modelBytes,

@@ -3,6 +3,7 @@
  * and for each way it was run what the tracker made of it. Rendered by replay-text.ts, replay-json.ts.
  */
 import type { Census } from "../../census/census.ts";
+import type { RecordFigures } from "./record-reading.ts";
 import type { LeftFlows } from "./left-flows.ts";
 import type { CaptureSummary, DecodeCounts } from "../../packet/packet.ts";
 import type { Generation, TimelineColumns } from "../../model/model.ts";
@@ -37,6 +38,8 @@ export interface CaptureFigures {
   /** Packets that the machine lost before they could be seen, of live ones; why no more came. */
   lostPackets?: number;
   endedBy?: string;
+  /** Of a record of flow events: what was in it. Its packets are those that the events imply. */
+  record?: RecordFigures;
 }
 
 /** Classes of packets that reached the tracker (`ct state`). */
@@ -85,6 +88,19 @@ export interface CourseReport {
   left: LeftFlows;
   /** Memory of the model. */
   modelBytes: number;
+  /** Only of a record of events. */
+  record?: CourseRecord;
+}
+
+/** What cannot be told from events, as a bound; and how near the model is to what the kernel counted. */
+export interface CourseRecord {
+  /** Flows that may have spoken where these settings would have ended them: they are taken as silent. */
+  uncertainFlows: number;
+  /** The peak and the flows left at the end if they had talked all the time. */
+  mostPeakFlows?: number;
+  mostFlowsAtEnd?: number;
+  /** Against nf_conntrack_count in the record, under the settings that were in force. */
+  difference?: { samples: number; meanShare: number; mostShare: number };
 }
 
 export interface ReplayReport {

@@ -27,6 +27,8 @@ const LARGE_BYTES = 8 * 1024 * 1024;
 export interface RunRequest {
   /** A file, or `-`. */
   path: string;
+  /** Its bytes, where somebody looked into a pipe before. */
+  bytes?: AsyncIterable<Uint8Array>;
   origin: string;
   batches: BatchOptions;
   specs: readonly CourseSpec[];
@@ -51,7 +53,7 @@ export async function runCapture(context: Context, request: RunRequest): Promise
   const { path, largeBytes = LARGE_BYTES } = request;
   const { program } = context.deps;
   const threads =
-    program !== undefined && isWorthThreads(path, largeBytes)
+    program !== undefined && request.bytes === undefined && isWorthThreads(path, largeBytes)
       ? ReplayThreads.start(program, request, availableParallelism())
       : undefined;
   if (threads === undefined) return runHere(context, request);
@@ -107,7 +109,7 @@ async function runHere(context: Context, request: RunRequest): Promise<Run> {
   });
   const pace = new Pace(context);
   try {
-    const read = await readPackets(await bytesOf(context, path, signal), sink, {
+    const read = await readPackets(request.bytes ?? (await bytesOf(context, path, signal)), sink, {
       origin,
       breathe: () => pace.breathe(sink.counts.records, first),
     });

@@ -22,6 +22,7 @@ import {
   type ReplayReport,
 } from "./replay-report.ts";
 import { settingName, settingValueText } from "../setting-words.ts";
+import { eventsText, recordSentences } from "./record-text.ts";
 import { rowOf } from "../state-rows.ts";
 import { drawTimeline, instantText } from "../timeline-drawing.ts";
 
@@ -69,7 +70,7 @@ export function headline({ capture }: ReplayReport, course: CourseReport): { lev
   const dropped = droppedPackets(course);
   const { moments, peakFlows, packets } = course;
   const evicted = evictedFlows(course);
-  if (packets === 0) {
+  if (packets === 0 && capture.record === undefined) {
     return {
       level: "unknown",
       text: `${origin}: nothing for the tracker in ${countOf(capture.counts.records, "record")}`,
@@ -122,13 +123,16 @@ function aboutSentences(report: ReplayReport): string[] {
   const { capture, generation, courses, helpers, interrupted } = report;
   const { origin, summary, counts, firstMs, lostPackets, endedBy } = capture;
   const sentences: string[] = [];
+  const { record } = capture;
   const when = firstMs === undefined ? "" : ` in ${roughSpan(spanOf(capture))} from ${dateText(firstMs)}`;
   const packed = capture.compression === undefined ? "" : `, ${capture.compression}`;
   const format = summary === undefined ? "" : ` (${summary.format}${packed})`;
   const helper = helpers.length === 0 ? "" : `, helper ${helpers.join(", ")}`;
   const settings = courses.length > 1 ? "" : `, ${settingsText(courses[0])}`;
-  const what = `${origin}${format}: ${countOf(counts.records, "record")}${when}`;
+  const held = record === undefined ? countOf(counts.records, "record") : eventsText(record);
+  const what = `${origin}${format}: ${held}${when}`;
   sentences.push(`${what}; rules of kernel ${generation}${helper}${settings}.`);
+  if (record !== undefined) sentences.push(...recordSentences(record, courses));
   if (summary?.break !== undefined) {
     const { kind, offsetBytes, reason } = summary.break;
     const how = kind === "cut-off" ? "is cut off" : "is damaged";
@@ -274,7 +278,7 @@ function figureLines(report: ReplayReport, course: CourseReport, look: Look): st
   const shown = figures.filter(
     ([name, value]) => value !== 0 || name === "left at the end" || name === "invalid",
   );
-  const speed = seconds > 0 ? `, ${formatCount(capture.counts.records / seconds)} packets a second` : "";
+  const speed = seconds > 0 ? `, ${formatCount(counts.records / seconds)} packets a second` : "";
   const took = `${seconds < 10 ? seconds.toFixed(2) : formatCount(seconds)} s${speed}`;
   const memory = `the model took ${formatBytes(course.modelBytes)}`;
   return [
@@ -306,8 +310,10 @@ function inColumns(rows: readonly (readonly [string, string])[], look: Look): st
 const NOTABLE_SHARE = 0.02;
 
 /** What figures that surprise may come from. */
-function hints({ capture: { counts, lostPackets } }: ReplayReport, course: CourseReport): string[] {
+function hints({ capture: { counts, lostPackets, record } }: ReplayReport, course: CourseReport): string[] {
   const { packets, verdicts, drops } = course;
+  // Packets that events imply are never damaged, and what they lack is said where the record is.
+  if (record !== undefined) return [];
   const many = (value: number): boolean => value > 0 && value >= packets * NOTABLE_SHARE;
   const sentences: string[] = [];
   const { headerChecksum } = counts.refused;
@@ -341,7 +347,7 @@ function hints({ capture: { counts, lostPackets } }: ReplayReport, course: Cours
   if (many(counts.notIp) && packets === 0) {
     sentences.push("No record of the capture is an IP packet, or its link layer is not known.");
   }
-  const isLive = lostPackets !== undefined;
+  const isLive = lostPackets !== undefined || record !== undefined;
   if (!isLive && course.flowsAtEnd > 0 && course.flowsAtEnd === course.flowsCreated) {
     sentences.push(
       "No flow has ended: the capture is shorter than their timeouts; --until +5d lets the clock run on.",

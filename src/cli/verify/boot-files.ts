@@ -1,6 +1,7 @@
 /**
  * The way from a host to the forecast of its next boot: files, kernel and memory of one host put together.
  */
+import type { forecastBoot as forecast } from "../../boot/boot.ts";
 import type { HostAccess } from "../../kernel/kernel.ts";
 import type { BootForecast } from "../../table/boot.ts";
 import type { Unseen } from "../../table/unseen.ts";
@@ -25,8 +26,24 @@ const bundleLacks: Unseen = {
 /** Undefined where no files of a boot are to be seen. */
 export async function forecastOf(access: HostAccess): Promise<BootForecast | undefined> {
   const files = access.bootFiles();
-  if (!BOOT_PLACES.some((path) => files.look(path).kind !== "none")) return undefined;
+  if (!hasBootFiles(files)) return undefined;
   const { forecastBoot } = await import("../../boot/boot.ts");
+  return forecastBy(forecastBoot, access, files);
+}
+
+function hasBootFiles(files: BootFiles): boolean {
+  return BOOT_PLACES.some((path) => files.look(path).kind !== "none");
+}
+
+/** As `forecastOf`, for whoever has loaded src/boot already and asks again and again. */
+export function forecastWith(forecastBoot: typeof forecast, access: HostAccess): BootForecast | undefined {
+  const files = access.bootFiles();
+  return hasBootFiles(files) ? forecastBy(forecastBoot, access, files) : undefined;
+}
+
+type BootFiles = ReturnType<HostAccess["bootFiles"]>;
+
+function forecastBy(forecastBoot: typeof forecast, access: HostAccess, files: BootFiles): BootForecast {
   const { kernelRelease, memoryBytes, pointerBytes, pageBytes, cpus, root } = access.host();
   const forecast = forecastBoot({
     files,

@@ -7,7 +7,7 @@ import type { Unseen } from "../../table/unseen.ts";
 import { bootOutlook, type BootOutlook, outlookOf } from "../../plan/plan.ts";
 import { type Context, print, printJson } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
-import { shellWord } from "../plain-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 import { readSettingKey } from "../setting-words.ts";
 import { subjectOf } from "../subject.ts";
 import { UsageError } from "../usage-error.ts";

@@ -2,13 +2,15 @@
  * `headroom whatif`: observes a table, then says what it would be under other settings. It changes nothing.
  */
 import { SilentFlows } from "../../census/census.ts";
-import { stationaryModel, tableFigures, whatIf, type WhatIf, type WhatIfFacts } from "../../plan/plan.ts";
+import { balancedModel, tableFigures, whatIf, type WhatIf, type WhatIfFacts } from "../../plan/plan.ts";
 import type { FlowColumns } from "../../table/columns.ts";
+import type { Host } from "../../table/host.ts";
 import type { IdleContext } from "../../table/idle.ts";
 import { settingOf, type Settings } from "../../table/settings.ts";
 import { type Context, print, printJson } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
 import { openPlace, type Place, readsStandardInput } from "../flow-source.ts";
+import { type HistoryPeak, historyPeak, tableOf } from "../history-peak.ts";
 import { observe, type Observed } from "../observe.ts";
 import { settingName } from "../setting-words.ts";
 import { subjectOf } from "../subject.ts";
@@ -77,16 +79,38 @@ async function preview(context: Context, options: WhatifOptions, place: Place): 
   });
   const facts = factsOf(context, place, observed, sessions);
   const longest = sweep === undefined ? {} : { [sweep.key]: Math.max(...sweep.values) };
-  const model = stationaryModel(observed.observation, longest);
+  const model = balancedModel(observed.observation, longest);
   const answers = choices.map((choice, index) =>
     whatIf({ ...facts, silentServices: silent?.services(index) ?? [] }, choice, model),
   );
-  const report = reportOf(context, options, place, observed, answers, (value) =>
-    sweep === undefined ? 0 : model({ ...wanted, [sweep.key]: value }).total.flows,
-  );
+  const peak = await peakOf(context, options, place.host?.host() ?? observed.host);
+  const report = {
+    ...reportOf(context, options, place, observed, answers, (value) =>
+      sweep === undefined ? 0 : model({ ...wanted, [sweep.key]: value }).total.flows,
+    ),
+    ...(peak === undefined ? {} : { peak }),
+  };
   if (options.json === true) printJson(context, whatifToJson(report, observed));
   else print(context, renderWhatif(report, context.look));
   return observed.interrupted ? ExitCode.interrupted : ExitCode.ok;
+}
+
+/** The highest occupancy that is remembered, where that was asked for. */
+async function peakOf(
+  context: Context,
+  { history, netns }: WhatifOptions,
+  host: Host | undefined,
+): Promise<HistoryPeak | undefined> {
+  if (history === undefined) return undefined;
+  const peak = await historyPeak(context, {
+    ...(history === true ? {} : { named: history }),
+    ...(host === undefined ? {} : { table: tableOf(host, netns) }),
+  });
+  if (peak !== undefined) return peak;
+  throw new UsageError(
+    "Cannot answer for the peak: the usual place has no history of the last week",
+    "headroom serve keeps one; --history DIRECTORY names another place",
+  );
 }
 
 function wantedOf({ set = [] }: WhatifOptions): Settings {
@@ -100,7 +124,7 @@ function factsOf(
   sessions: LoginSessions | undefined,
 ): WhatIfFacts {
   const { observation, settings, occupancyFlows } = observed;
-  const host = access?.host() ?? { tracker: "unknown" as const };
+  const host = access?.host() ?? observed.host ?? { tracker: "unknown" as const };
   const namespaces = access?.namespaces() ?? [];
   const holding = namespaces.filter((namespace) => (namespace.occupancyFlows ?? 0) > 0);
   const counters = access?.counters();

@@ -1,7 +1,7 @@
 /**
  * Machine output of `headroom whatif`: plain numbers, names with their units, what is unknown left out. Pure.
  */
-import type { StateChange, WhatIf } from "../../plan/plan.ts";
+import { whatIfToJson } from "../../plan/plan.ts";
 import { settingName } from "../setting-words.ts";
 import type { Observed } from "../observe.ts";
 import type { SweepRow } from "./sweep-text.ts";
@@ -19,7 +19,8 @@ export function whatifToJson(report: WhatifReport, observed: Observed): Record<s
     ...(census.sampled === undefined ? {} : { sampled: census.sampled }),
     observedSeconds: seconds,
     method: seconds > 0 ? "life-table" : "balance",
-    ...(answer === undefined ? {} : answerToJson(answer)),
+    ...(answer === undefined ? {} : whatIfToJson(answer)),
+    ...peakToJson(report),
     ...(sweep === undefined
       ? {}
       : {
@@ -38,70 +39,36 @@ export function whatifToJson(report: WhatifReport, observed: Observed): Record<s
   };
 }
 
+/** The answer at the highest occupancy there was. */
+function peakToJson({ answer, peak }: WhatifReport): Record<string, unknown> {
+  if (peak === undefined) return {};
+  const { occupancyFlows, atMs, fromMs, toMs, directory, place, isOfTable } = peak;
+  const factor =
+    answer === undefined || answer.before.flows <= 0 ? undefined : occupancyFlows / answer.before.flows;
+  return {
+    peak: {
+      occupancyFlows,
+      atMs,
+      fromMs,
+      toMs,
+      directory,
+      ...(place?.hostname === undefined ? {} : { hostname: place.hostname }),
+      ...(place?.namespace === undefined ? {} : { namespace: place.namespace }),
+      ...(isOfTable === undefined ? {} : { isOfTable }),
+      ...(factor === undefined || answer === undefined
+        ? {}
+        : {
+            factor,
+            flows: round(answer.after.flows * factor),
+            lowFlows: round(answer.after.lowFlows * factor),
+            highFlows: round(answer.after.highFlows * factor),
+          }),
+    },
+  };
+}
+
 function rowToJson({ value, answer }: SweepRow): Record<string, unknown> {
-  return { value, ...answerToJson(answer) };
-}
-
-function answerToJson(answer: WhatIf): Record<string, unknown> {
-  const { before, immediately, after, uncollected, breaks, table } = answer;
-  const { goneFlows, goneTranslatedFlows, unknownFlows, flows, ...times } = immediately;
-  return {
-    changes: answer.changes.map(({ key, ...values }) => ({ key: settingName(key), ...values })),
-    before: { ...before, flows: round(before.flows) },
-    immediately: {
-      flows: round(flows),
-      goneFlows: round(goneFlows),
-      goneTranslatedFlows: round(goneTranslatedFlows),
-      unknownFlows: round(unknownFlows),
-      ...times,
-    },
-    after: {
-      flows: round(after.flows),
-      standardErrorFlows: after.standardErrorFlows,
-      lowFlows: round(after.lowFlows),
-      highFlows: round(after.highFlows),
-      occupancyFlows: round(after.flows + uncollected.meanFlows),
-      extrapolatedFlows: round(extrapolatedFlows(answer)),
-      balanceFlows: round(answer.stationary.regimes.reduce((sum, { balanceFlows }) => sum + balanceFlows, 0)),
-      peakOccupancyFlows: round(after.flows + uncollected.peakFlows),
-    },
-    leftoverFlows: round(answer.leftoverFlows),
-    untoldFlows: round(answer.untoldFlows),
-    ...(answer.reachedAfterSeconds === undefined ? {} : { reachedAfterSeconds: answer.reachedAfterSeconds }),
-    byState: answer.byState.map(stateToJson),
-    breaks: breaks.map(({ key, flows: broken, ...rest }) => ({
-      ...rest,
-      flows: round(broken),
-      ...(key === undefined ? {} : { key: settingName(key) }),
-    })),
-    silentServices: answer.silentServices.map(({ flows: silent, translatedFlows, ...service }) => ({
-      ...service,
-      flows: round(silent * answer.silentScale),
-      translatedFlows: round(translatedFlows * answer.silentScale),
-    })),
-    table,
-    notPreviewed: answer.notPreviewed.map(({ key, why }) => ({ key: settingName(key), why })),
-  };
-}
-
-/** Of the long run, what stands for flows of which nobody knows how many stay. */
-function extrapolatedFlows({ leftoverFlows, untoldFlows }: WhatIf): number {
-  return leftoverFlows / 2 + untoldFlows;
-}
-
-function stateToJson(change: StateChange): Record<string, unknown> {
-  const { protocol, state, key, beforeFlows, goneFlows, flows, lowFlows, highFlows, ...rest } = change;
-  return {
-    protocol,
-    ...(state === undefined ? {} : { state }),
-    ...(key === undefined ? {} : { key: settingName(key) }),
-    before: round(beforeFlows),
-    after: round(flows),
-    goneFlows: round(goneFlows),
-    lowFlows: round(lowFlows),
-    highFlows: round(highFlows),
-    ...rest,
-  };
+  return { value, ...whatIfToJson(answer) };
 }
 
 /** Flows are whole; a tenth is kept so that small rates do not vanish. */

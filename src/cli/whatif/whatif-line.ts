@@ -24,6 +24,8 @@ export interface WhatifOptions extends HostOptions {
   sweep?: Sweep;
   /** 0: one reading. */
   observeSeconds?: number;
+  /** Answer for the peak of a history too; true: of the one in the usual place. */
+  history?: string | true;
 }
 
 export interface WhatifSelection {
@@ -56,6 +58,7 @@ export function addWhatif(program: Command, select: (selection: WhatifSelection)
     )
     .option("--source <source>", "where flows come from (default: kernel); see headroom --help")
     .option("--netns <name|pid>", "look at this network namespace")
+    .option("--history [directory]", "at the peak of the last week too, by the history of headroom serve")
     .addOption(
       new Option("--sample <n>", "read only about this many flows; figures then carry their error").argParser(
         (text) => readCount("--sample", text, 100),

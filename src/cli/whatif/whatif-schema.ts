@@ -90,6 +90,24 @@ export const whatifSchema = z.strictObject({
   observedSeconds: count,
   method: z.enum(["life-table", "balance"]),
   ...z.partial(z.strictObject(answer)).shape,
+  /** The highest occupancy a history remembers, and the long run scaled to it. */
+  peak: z.optional(
+    z.strictObject({
+      occupancyFlows: count,
+      atMs: count,
+      fromMs: count,
+      toMs: count,
+      directory: z.string(),
+      /** Of which table the history is, where it tells, and whether that is the one looked at. */
+      hostname: z.optional(z.string()),
+      namespace: z.optional(z.string()),
+      isOfTable: z.optional(z.boolean()),
+      factor: z.optional(count),
+      flows: z.optional(count),
+      lowFlows: z.optional(count),
+      highFlows: z.optional(count),
+    }),
+  ),
   sweep: z.optional(
     z.strictObject({
       key: z.string(),

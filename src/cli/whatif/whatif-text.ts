@@ -4,6 +4,7 @@
  */
 import type { Break, StateChange, WhatIf } from "../../plan/plan.ts";
 import { formatDuration, roughDuration } from "../../table/duration.ts";
+import { historyName, type HistoryPeak, instantText, peakSpanText } from "../history-peak.ts";
 import type { SettingKey } from "../../table/settings.ts";
 import type { Unseen } from "../../table/unseen.ts";
 import { unseenLines } from "../check-text.ts";
@@ -32,6 +33,8 @@ export interface WhatifReport {
   sameOptions?: string;
   /** Whether a change can be made there: not of a saved table. */
   canApply: boolean;
+  /** The highest occupancy of a history, for which it is answered too. */
+  peak?: HistoryPeak;
 }
 
 export interface CurvePoint {
@@ -66,6 +69,8 @@ function answerLines(answer: WhatIf, report: WhatifReport, look: Look): string[]
   const lines = wrap(headline(answer, report), look.columns).map((line) => tone(look, "bold", line));
   lines.push(...answer.changes.map((change) => `  ${changeText(change)}`));
   lines.push("", ...totalLines(answer, look));
+  const atPeak = peakSentence(answer, report);
+  if (atPeak !== undefined) lines.push("", ...wrap(atPeak, look.columns));
   const said = goneSentence(answer);
   if (said !== undefined) lines.push("", ...wrap(said, look.columns));
   lines.push("", ...stateLines(answer.byState, look));
@@ -115,6 +120,32 @@ function unseenSentence({ stationary, after }: WhatIf): string | undefined {
   );
 }
 
+/** The same, scaled to the highest occupancy there was: the mix is taken to be that of now. */
+function peakSentence({ before, after, table }: WhatIf, { peak }: WhatifReport): string | undefined {
+  if (peak === undefined) return undefined;
+  const { occupancyFlows, atMs } = peak;
+  const source = ` By ${historyName(peak)}${peak.isOfTable === false ? ", which is another table" : ""}.`;
+  const most = `${countOf(occupancyFlows, "flow")} on ${instantText(atMs)}`;
+  const span = peakSpanText(peak);
+  if (before.flows <= 0) {
+    return `The highest of ${span}: ${most}. No flow is here now that it could be scaled from.${source}`;
+  }
+  const factor = occupancyFlows / before.flows;
+  if (factor <= 1) return `The highest of ${span}: ${most}, no more than now.${source}`;
+  const flows = (count: number): string => formatCount(count * factor);
+  const capacity = table.after.capacityFlows ?? 0;
+  const share = capacity === 0 ? "" : ` (${formatShare((after.flows * factor) / capacity)} of the limit)`;
+  const range = `${flows(after.lowFlows)} to ${flows(after.highFlows)}`;
+  return (
+    `At the highest of ${span} (${most}, ${formatFactor(factor)} x now): ` +
+    `about ${flows(after.flows)}${share} in the long run, ${range}, if the mix is that of now.${source}`
+  );
+}
+
+function formatFactor(factor: number): string {
+  return factor < 10 ? factor.toFixed(2) : formatCount(factor);
+}
+
 function headline(
   { before, after, reachedAfterSeconds, untoldFlows }: WhatIf,
   { subject }: WhatifReport,
@@ -158,10 +189,12 @@ function totalLines(answer: WhatIf, look: Look): string[] {
   const whole = capacity === 0 ? most : Math.max(capacity, most);
   const labels = Math.max(...rows.map(({ label }) => label.length));
   const counts = Math.max(...rows.map(({ flows }) => formatCount(flows).length));
+  // A table may hold more than its limit: `1,488 %`.
+  const shares = Math.max(4, ...rows.map(({ flows }) => formatShare(flows / Math.max(1, capacity)).length));
   const notes = Math.max(...rows.map(({ note }) => widthOf(note)));
-  const bars = Math.min(WIDEST_BAR, look.columns - labels - counts - notes - 13);
+  const bars = Math.min(WIDEST_BAR, look.columns - labels - counts - notes - shares - 9);
   return rows.map(({ label, flows, note }) => {
-    const share = capacity === 0 ? "" : padLeft(formatShare(flows / capacity), 6);
+    const share = capacity === 0 ? "" : `  ${padLeft(formatShare(flows / capacity), shares)}`;
     const drawn = bars < 5 ? "" : `  ${padRight(bar(look, flows / Math.max(1, whole), bars), bars)}`;
     const count = padLeft(formatCount(flows), counts);
     return `${padRight(label, labels)}  ${count}${share}${drawn}  ${note}`.trimEnd();

@@ -19,7 +19,7 @@ import type { Facts } from "../facts.ts";
 import { tableFigures } from "../table-figures.ts";
 import { groupDigits } from "../wording.ts";
 import { isKubeProxySignature, KUBE_PROXY_KEYS } from "./kube-proxy-signature.ts";
-import { shellWord } from "./namespace-text.ts";
+import { shellWord } from "../../table/shell-word.ts";
 import { ownerName, ownerRemedy } from "./owner-remedy.ts";
 import { evidenceOf } from "./rule.ts";
 

@@ -4,6 +4,7 @@
  */
 import type { Remedy } from "../../table/finding.ts";
 import type { NamespaceFacts } from "../../table/host.ts";
+import { shellWord } from "../../table/shell-word.ts";
 
 /** `namespace blue (docker:4f1c)`, `namespace of nginx.service`, `namespace 4026532281`. */
 export function namespaceText(namespace: NamespaceFacts): string {
@@ -19,9 +20,4 @@ export function namespaceCommand(namespace: NamespaceFacts): Remedy | undefined 
   if (handle === undefined) return undefined;
   const text = `See what fills the table of ${namespaceText(namespace)}.`;
   return { text, command: `headroom explain --netns ${shellWord(String(handle))}` };
-}
-
-/** A word of a shell command: bare when it is harmless, quoted otherwise. */
-export function shellWord(text: string): string {
-  return /^[\w.:@%+,/=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

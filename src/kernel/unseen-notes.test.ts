@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { KernelError, type KernelErrorCode } from "./error.ts";
-import { UnseenNotes } from "./host-access.ts";
+import { UnseenNotes } from "./unseen-notes.ts";
 
 const causes: readonly (readonly [KernelErrorCode, string])[] = [
   ["not-permitted", "not-permitted"],
