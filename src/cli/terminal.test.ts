@@ -30,7 +30,11 @@ test("descriptorSink() passes errors of the disk on", () => {
   const descriptor = openSync("/dev/full", "w");
   assert.throws(
     () => descriptorSink(descriptor).write("x"),
-    (error) => !(error instanceof ReaderGone) && (error as NodeJS.ErrnoException).code === "ENOSPC",
+    (error) =>
+      !(error instanceof ReaderGone) &&
+      error instanceof Error &&
+      (error as NodeJS.ErrnoException).code === "ENOSPC" &&
+      error.message === "Cannot write the output: no space left on device (ENOSPC)",
   );
   closeSync(descriptor);
 });

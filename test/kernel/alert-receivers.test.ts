@@ -149,7 +149,7 @@ test(
       code: "near-full",
     });
     assert.equal(alert.annotations["summary"], "Table 95 % full: 9,500 of 10,000 flows");
-    assert.match(alert.generatorURL, /^http:\/\/127.0.0.1:9466\/#incident=.*near-full/);
+    assert.match(alert.generatorURL, /^http:\/\/127.0.0.1:9466\/#\/history\/.*near-full/);
 
     // Killed and begun anew without what it knew: the refresh tells it again, and since when.
     await alertmanager.stop();

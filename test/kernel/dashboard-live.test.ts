@@ -241,6 +241,29 @@ test("narrowed down by clicks, the page counts and lists what conntrack -L does"
   await page.close();
 });
 
+test("on a phone each table shows what it is for, without scrolling sideways", { skip }, async () => {
+  const { url } = await watched();
+  const { page } = await visit(browser, `${url}/#/settings`);
+  await page.setViewportSize({ width: 390, height: 844 });
+  const seen = [
+    ["settings", ".setting-table tbody td"],
+    ["namespaces", ".ns-table .ns-share b"],
+    ["flows", ".flow-table tbody .mono .value"],
+  ] as const;
+  for (const [view, selector] of seen) {
+    await page.goto(`${url}/#/${view}`);
+    await settled(page);
+    await page.locator(selector).first().waitFor();
+    const cut =
+      await page.evaluate(`[...document.querySelectorAll(${JSON.stringify(selector)})].filter((one) => {
+      const { left, right, width } = one.getBoundingClientRect();
+      return width > 0 && (left < 0 || right > innerWidth);
+    }).length`);
+    assert.equal(cut, 0, view);
+  }
+  await page.close();
+});
+
 test("sliders give a command that headroom apply reads as it is meant", { skip }, async () => {
   const { url } = await watched();
   const { page, complaints } = await visit(browser, `${url}/#/whatif`);

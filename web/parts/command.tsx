@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { breakable } from "./breakable.tsx";
 import { Icon } from "./icon.tsx";
 
 export function Command({ text }: { text: string }): JSX.Element {
@@ -13,7 +14,7 @@ export function Command({ text }: { text: string }): JSX.Element {
   }, [isCopied]);
   return (
     <div class="command">
-      <code tabIndex={0}>{text}</code>
+      <code tabIndex={0}>{breakable(text)}</code>
       <button
         type="button"
         class="icon-button"

@@ -229,11 +229,11 @@ function FlowLine({ row, isCounted, onTerm }: LineProps): JSX.Element {
       <td class="number" data-name="remains">
         {timeoutSeconds === undefined ? "–" : roughDuration(timeoutSeconds)}
       </td>
-      <td class="mono from" data-name="from">
+      <td class={row.source.includes(":") ? "mono long" : "mono"}>
         <Address address={row.source} term={`source ${row.source}`} onTerm={onTerm} port={row.sourcePort} />
         {row.sourcePort !== undefined && <span class="quiet">:{row.sourcePort}</span>}
       </td>
-      <td class="mono to" data-name="to">
+      <td class={row.destination.includes(":") ? "mono to long" : "mono to"}>
         <Address
           address={row.destination}
           term={`destination ${row.destination}`}
@@ -278,13 +278,7 @@ function Address({
   onTerm: (term: string) => void;
 }): JSX.Element {
   const isBracketed = port !== undefined && address.includes(":");
-  return (
-    <>
-      {isBracketed && "["}
-      <Value words={address} term={term} onTerm={onTerm} />
-      {isBracketed && "]"}
-    </>
-  );
+  return <Value words={isBracketed ? `[${address}]` : address} term={term} onTerm={onTerm} />;
 }
 
 function Value({

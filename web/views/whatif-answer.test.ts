@@ -49,6 +49,8 @@ test("flows silent for longer end when the time they were given does", () => {
     "Nothing ends at once. 59,839 are silent for longer than that and keep what they were given: " +
       "half of them for 4.5 days, the last for 5 days.",
   );
+  const alike = { flows: 9, goneFlows: 5, medianKeepSeconds: 5 * DAY - 60, longestKeepSeconds: 5 * DAY };
+  assert.match(keepsWords({ immediately: alike }) ?? "", /they were given: for 5 days\.$/);
   assert.equal(keepsWords({ immediately: { flows: 9, goneFlows: 0 } }), undefined);
   assert.match(
     keepsWords({ immediately: { flows: 9, goneFlows: 1 } }) ?? "",

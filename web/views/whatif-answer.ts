@@ -68,14 +68,15 @@ export function stateName({ protocol, state, key }: StateFigures): string {
 export function keepsWords({ immediately }: WhatifFigures): string | undefined {
   const { goneFlows = 0, medianKeepSeconds, longestKeepSeconds } = immediately ?? {};
   if (goneFlows < 0.5) return undefined;
-  const [are, keep, they] = Math.round(goneFlows) === 1 ? ["is", "keeps", "it"] : ["are", "keep", "they"];
-  const half =
-    medianKeepSeconds === undefined ? "" : `half of them for ${roughDuration(medianKeepSeconds)}, `;
-  const last =
-    longestKeepSeconds === undefined ? "" : `: ${half}the last for ${roughDuration(longestKeepSeconds)}`;
+  const isOne = Math.round(goneFlows) === 1;
+  const are = isOne ? "is silent for longer than that and keeps" : "are silent for longer than that and keep";
+  const given = isOne ? "what it was given" : "what they were given";
+  const last = longestKeepSeconds === undefined ? "" : roughDuration(longestKeepSeconds);
+  const half = medianKeepSeconds === undefined ? last : roughDuration(medianKeepSeconds);
+  const forWords = half === last ? `for ${last}` : `half of them for ${half}, the last for ${last}`;
   return (
-    `Nothing ends at once. ${formatCount(goneFlows)} ${are} silent for longer than that and ${keep} what ` +
-    `${they} ${goneFlows >= 1.5 ? "were" : "was"} given${last}.`
+    `Nothing ends at once. ${formatCount(goneFlows)} ${are} ${given}` +
+    `${last === "" ? "" : `: ${forWords}`}.`
   );
 }
 

@@ -1,11 +1,12 @@
 /** What would be: the curve, figures before and after, what would break, and the command. */
-import { Fragment, type JSX } from "preact";
+import type { JSX } from "preact";
 import { useMemo, useState } from "preact/hooks";
 
 import type { WhatifJson } from "../../src/server/api-schema.ts";
 import { AsText, Legend } from "../charts/legend.tsx";
 import { type PlotSpec, Plot } from "../charts/plot.tsx";
 import { greatest } from "../charts/scale.ts";
+import { breakable } from "../parts/breakable.tsx";
 import { Command } from "../parts/command.tsx";
 import { LevelIcon } from "../parts/icon.tsx";
 import { Panel } from "../parts/panel.tsx";
@@ -254,16 +255,6 @@ function BreakRows({ breaks, isChange }: { breaks: readonly Break[]; isChange: b
       ))}
     </ul>
   );
-}
-
-/** The long names of settings break after a `_`, if they must. */
-function breakable(text: string): JSX.Element[] {
-  return text.split(/(?<=_)/).map((part, index) => (
-    <Fragment key={index}>
-      {index > 0 && <wbr />}
-      {part}
-    </Fragment>
-  ));
 }
 
 function States({ states }: { states: readonly StateFigures[] }): JSX.Element {

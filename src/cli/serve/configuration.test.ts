@@ -101,6 +101,32 @@ for (const [written, ...said] of [
   ["[alerts.near-ful]", "1:9: there is no option alerts.near-ful; did you mean near-full?"],
   ["watch = 3", "1:9: watch cannot be 3: wanted a table"],
   ['[watch]\r\nevents = "yes"\r\n', '2:10: watch.events cannot be "yes": wanted true or false'],
+  [
+    '[alerts.near-full]\nwarning = "95%"',
+    "2:11: alerts.near-full.warning (95 %) is not below critical (90 %): it would never come first",
+  ],
+  [
+    '[alerts.namespace-near-full]\nwarning = "50%"\nhysteresis = "50%"',
+    "3:14: alerts.namespace-near-full.hysteresis (50 %) is not below warning (50 %)",
+  ],
+  ['alerts.filling.critical = "3d"', "1:27: alerts.filling.warning (2d) is not longer than critical (3d)"],
+  [
+    '[[alerts.receivers]]\nname = "x"\nkind = "command"\ncommand = ["true"]\n' +
+      '[[alerts.receivers]]\nname = "x"\nkind = "mail"\nto = ["a@example.org"]',
+    '6:8: there are two receivers named "x"',
+  ],
+  // What is wrong between options is told together with what is wrong in one, also of another section.
+  [
+    'server.listen = "0.0.0.0:80"\nlog.level = "loud"',
+    "1:17: server.listen is 0.0.0.0, where whoever reaches it could read who talks to whom",
+    '2:13: log.level cannot be "loud"',
+  ],
+  [
+    'history.directory = "a/b"\nserver.client_ca = "/ca"\nserver.token_file = "t"',
+    '1:21: history.directory cannot be "a/b": wanted a path from / on',
+    "2:20: server.client_ca needs tls_certificate and tls_key as well",
+    '3:21: server.token_file cannot be "t": wanted a path from / on',
+  ],
 ] as const) {
   test(`readConfiguration() refuses ${JSON.stringify(written)} by line and column`, () => {
     assert.throws(
