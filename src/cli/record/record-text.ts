@@ -38,7 +38,7 @@ function lossText({ losses, lostEvents }: RecordJson): string {
   const events = lostEvents === undefined ? "events" : countOf(lostEvents, "event");
   return (
     `Lost ${events}, ${countOf(losses, "time")}: they came faster than they were fetched. ` +
-    "The table was read again each time. --one-of 16 follows one flow in 16."
+    "The table was read again behind them. --one-of 16 follows one flow in 16."
   );
 }
 
