@@ -1,6 +1,7 @@
 /** Notes of what could not be seen, as they are collected while a host is asked. */
 import type { Host } from "../table/host.ts";
-import type { Unseen } from "../table/unseen.ts";
+import { lowerFirst } from "../table/sentence.ts";
+import { type Unseen, unseenCause } from "../table/unseen.ts";
 import type { KernelError } from "./error.ts";
 
 /** Notes of what could not be seen; the same thing for the same reason once. */
@@ -23,7 +24,7 @@ export class UnseenNotes {
 
   /** Notes what an error refused. */
   refuse(what: string, error: KernelError, help?: string): void {
-    const entry: Unseen = { what, why: lowerFirst(error.message), cause: causeOf(error) };
+    const entry: Unseen = { what, why: lowerFirst(error.message), cause: unseenCause(error.code) };
     if (help !== undefined) entry.help = help;
     this.add(entry);
   }
@@ -46,24 +47,4 @@ export function unseenTracker(tracker: Host["tracker"]): Unseen | undefined {
     help: "run on the host, or mount /proc",
     cause: "missing",
   };
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
-}
-
-function causeOf(error: KernelError): Unseen["cause"] {
-  switch (error.code) {
-    case "not-permitted":
-      return "not-permitted";
-    case "not-found":
-      return "missing";
-    case "module-missing":
-      return "not-loaded";
-    case "unsupported":
-    case "no-ffi":
-      return "unsupported";
-    default:
-      return "unreadable";
-  }
 }

@@ -13,3 +13,20 @@ export interface Unseen {
   /** For programs. */
   cause: "not-permitted" | "missing" | "unsupported" | "unreadable" | "not-loaded" | "incomplete";
 }
+
+/** What the code of an error that refused something says of why it is not seen. */
+export function unseenCause(code: string): Unseen["cause"] {
+  switch (code) {
+    case "not-permitted":
+      return "not-permitted";
+    case "not-found":
+      return "missing";
+    case "module-missing":
+      return "not-loaded";
+    case "unsupported":
+    case "no-ffi":
+      return "unsupported";
+    default:
+      return "unreadable";
+  }
+}

@@ -3,7 +3,7 @@
  * reason and asked again; that something is seen no more, or again, is a note, and at most one a minute for
  * each thing, so that what comes and goes does not fill the history.
  */
-import type { Unseen } from "../table/unseen.ts";
+import { type Unseen, unseenCause } from "../table/unseen.ts";
 import type { WatchNote } from "./history.ts";
 
 /** Between two notes of one thing. */
@@ -56,7 +56,7 @@ export class Sight {
   fail(what: string, elapsedMs: number, error: unknown): void {
     if (!isRefusal(error)) throw error;
     const waitMs = Math.min(LAST_RETRY_MS, (this.#blind.get(what)?.waitMs ?? FIRST_RETRY_MS / 2) * 2);
-    const unseen = { what, why: error.message, cause: causeOf(error.code) };
+    const unseen = { what, why: error.message, cause: unseenCause(error.code) };
     this.#blind.set(what, { unseen, waitMs, retryAtMs: elapsedMs + waitMs });
     this.#list = undefined;
   }
@@ -112,20 +112,4 @@ export class Sight {
 export function isRefusal(error: unknown): error is Error & { code: string } {
   if (!(error instanceof Error) || !("code" in error)) return false;
   return typeof error.code === "string" && !error.code.startsWith("ERR_");
-}
-
-function causeOf(code: string): Unseen["cause"] {
-  switch (code) {
-    case "not-permitted":
-      return "not-permitted";
-    case "not-found":
-      return "missing";
-    case "module-missing":
-      return "not-loaded";
-    case "no-ffi":
-    case "unsupported":
-      return "unsupported";
-    default:
-      return "unreadable";
-  }
 }

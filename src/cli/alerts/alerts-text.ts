@@ -1,4 +1,5 @@
 /** `headroom alerts` for people. Pure. */
+import { lowerFirst } from "../../table/sentence.ts";
 import type { Alert, Incident } from "../../watch/watch.ts";
 import { roughDuration } from "../../table/duration.ts";
 import { countOf } from "../figures.ts";
@@ -77,7 +78,7 @@ export function renderTested(tested: readonly Tested[], look: Look): string[] {
     }
     const why = visible(one.why ?? "");
     return [
-      `${name}${inLevel(look, "critical", "FAILED")} ${why.charAt(0).toLowerCase()}${why.slice(1)}`,
+      `${name}${inLevel(look, "critical", "FAILED")} ${lowerFirst(why)}`,
       ...(one.help === undefined
         ? []
         : wrap(visible(one.help), look.columns - width).map((line) => " ".repeat(width) + line)),

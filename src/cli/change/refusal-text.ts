@@ -1,4 +1,5 @@
 /** What was refused, said and turned into an exit code. */
+import { lowerFirst } from "../../table/sentence.ts";
 import type { Refusal, Standing } from "../../change/change.ts";
 import { type Context, print, printJson, warn } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -26,7 +27,7 @@ export function sayRefusal(
   json: { asked: boolean; schema: string; more?: object },
 ): ExitCode {
   if (json.asked) printJson(context, { schema: json.schema, outcome: "refused", ...json.more, refusal });
-  warn(context, visible(refusal.message.charAt(0).toLowerCase() + refusal.message.slice(1)));
+  warn(context, visible(lowerFirst(refusal.message)));
   if (refusal.help !== undefined) context.terminal.stderr.write(`${visible(refusal.help)}\n`);
   return refusalExitCode(refusal);
 }

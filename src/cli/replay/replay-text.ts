@@ -2,6 +2,7 @@
  * What `headroom replay` prints: the verdict first, occupancy over time, when and whose packets were dropped,
  * what is left, the figures of the run, and what to type next. Pure.
  */
+import { lowerFirst } from "../../table/sentence.ts";
 import type { Level } from "../../table/finding.ts";
 import { roughDuration } from "../../table/duration.ts";
 import type { SettingKey } from "../../table/settings.ts";
@@ -159,10 +160,6 @@ function aboutSentences(report: ReplayReport): string[] {
 function dateText(ms: number): string {
   if (!(Math.abs(ms) < 8.64e15)) return `${ms} ms`;
   return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }
 
 /** Seconds with what matters of them. */
