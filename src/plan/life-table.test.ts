@@ -60,6 +60,15 @@ test("a timeout shorter than the observation needs nobody to be followed", () =>
   assert.ok(Math.abs(table.upTo(5).flows - 500) < 5);
 });
 
+test("a hair between known ages and the time observed follows nobody: balance is assumed", () => {
+  const ages = Uint32Array.of(185, 80, 75, 72, 0, 0);
+  const at = (seconds: number): LifeTable =>
+    new LifeTable({ first: ages, second: ages, seconds, knownSeconds: 4, longestSeconds: 6 });
+  assert.equal(at(3.99).followed, false);
+  assert.equal(at(3.99).upTo(6).flows, at(4.01).upTo(6).flows);
+  assert.equal(at(3).followed, true);
+});
+
 test("nothing observed is nothing foretold", () => {
   const empty = new Uint32Array(50);
   const table = new LifeTable({

@@ -21,6 +21,8 @@
  * is binomial (Greenwood 1926), that of entries Poisson.
  */
 
+/** Ages that must be followed to know survival: they are told in whole seconds. */
+const FOLLOWED_SECONDS = 1;
 /** Survival is that of so many flows at least. */
 const POOL_FLOWS = 30;
 /** Fewer at the end of the ages belong to the pool before them. */
@@ -92,8 +94,8 @@ export class LifeTable {
     const { first, second, seconds, knownSeconds } = input;
     this.#longest = Math.max(1, Math.min(LONGEST_SECONDS, Math.ceil(input.longestSeconds)));
     const known = Math.max(0, Math.min(second.length, Math.floor(knownSeconds)));
-    // Of ages shorter than the time between the readings nobody can be followed; all of them are newborn.
-    const isShort = known <= seconds && known < this.#longest;
+    // Of ages hardly longer than the time between the readings nobody can be followed: all of them are newborn.
+    const isShort = known < seconds + FOLLOWED_SECONDS && known < this.#longest;
     if (first === undefined || seconds < 0.5 || known === 0 || isShort) {
       this.followed = false;
       this.#curve = balanceCurve(second, known, this.#longest);
