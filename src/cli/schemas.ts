@@ -303,6 +303,8 @@ const courseFigures = {
       uncertainFlows: whole,
       mostPeakFlows: z.optional(whole),
       mostFlowsAtEnd: z.optional(whole),
+      /** A timeout is longer than recorded: flows that had ended before would still be there. */
+      lacksEarlierFlows: z.optional(z.literal(true)),
       difference: z.optional(
         z.strictObject({ samples: whole, meanShare: z.number(), mostShare: z.number() }),
       ),

@@ -17,6 +17,7 @@ import { type IdleContext, IdleLookup, timeoutCandidates } from "../table/idle.t
 import { DCCP, ICMP, ICMPV6, SCTP, TCP } from "../table/protocol.ts";
 import { TcpState } from "../table/state.ts";
 import { Status } from "../table/status.ts";
+import { CollectorPasses } from "./collector-passes.ts";
 import { EventFlows, Word, Words } from "./event-flows.ts";
 
 /** What was made of a record. */
@@ -126,14 +127,21 @@ export class EventHistory {
     this.#idle = new IdleLookup(context);
   }
 
-  /** Use of the limit by the kernel's own count. */
-  setOccupancyShare(share: number): void {
-    this.#occupancyShare = share;
+  /** The kernel's own count, of which one flow in `oneOf` has events, and the limit in flows. */
+  noteCount(atMs: number, count: { occupancyFlows: number; capacityFlows: number; oneOf: number }): void {
+    this.#occupancyShare = count.occupancyFlows / count.capacityFlows;
+    this.#passes.noteCount(atMs, count.occupancyFlows, count.oneOf);
+  }
+
+  /** Events were lost: the next count cannot be reckoned from the one before. */
+  noteLoss(): void {
+    this.#passes.noteLoss();
   }
 
   /** A table will be read. */
   beginDump(atMs: number): void {
     this.#see(atMs);
+    this.#passes.noteListing(atMs);
     this.#dump += 1;
     this.#dumpMs = atMs;
     this.#endedInDump.clear();
@@ -168,6 +176,7 @@ export class EventHistory {
     for (let row = 0; row < columns.count; row += 1) {
       const id = columns.id[row] as number;
       const flow = this.#byId.get(id);
+      this.#passes.noteEvent(kinds[row] as number);
       if (kinds[row] === EventKind.DESTROY) {
         if (this.#dumpMs !== undefined) this.#endedInDump.add(id);
         if (flow !== undefined) this.#end(columns, row, flow, atMs);
@@ -458,53 +467,6 @@ export class EventHistory {
     const { count, timeMs } = this.#words;
     const words = count === 0 || atMs >= (timeMs[count - 1] as number) ? this.#words : this.#late;
     words.add(atMs, flow, word, flows.state[flow] as number, flows.status[flow] as number);
-  }
-}
-
-/** Ends of expired flows at one instant from which on the collector has come round, not a lookup. */
-const PASS_ENDS = 3;
-/** Lookups remove so many an instant at most, as a multiple of what they do on average. */
-const PASS_TIMES_USUAL = 8;
-/** Events are fetched so often. */
-const INSTANT_MS = 20;
-/** The collector does not come twice within a second; a pass over a large table lasts. */
-const PASS_APART_MS = 900;
-/** How long the average of lookups reaches back. */
-const USUAL_MS = 5000;
-
-/**
- * Finds the collector's passes among the ends of flows: it removes all that have expired at once, whereas a
- * lookup that meets an expired flow removes that one.
- */
-class CollectorPasses {
-  readonly passesMs: number[] = [];
-  #instantMs = -Infinity;
-  #ends = 0;
-  /** Ends of an instant that is no pass, on average. */
-  #usualEnds = 0;
-
-  noteEnd(atMs: number): void {
-    if (atMs !== this.#instantMs) this.#begin(atMs);
-    this.#ends += 1;
-    if (this.#ends < Math.max(PASS_ENDS, this.#usualEnds * PASS_TIMES_USUAL)) return;
-    const last = this.passesMs.at(-1) ?? -Infinity;
-    if (atMs - last >= PASS_APART_MS) this.passesMs.push(atMs);
-  }
-
-  #begin(atMs: number): void {
-    const instants = Math.max(1, (atMs - this.#instantMs) / INSTANT_MS);
-    const perInstant = this.#ends < PASS_ENDS ? this.#ends / instants : this.#usualEnds;
-    const weight = 1 - Math.exp((-instants * INSTANT_MS) / USUAL_MS);
-    this.#usualEnds += (perInstant - this.#usualEnds) * weight;
-    this.#instantMs = atMs;
-    this.#ends = 0;
-  }
-
-  /** The pass before the one at this instant, if that is one. */
-  before(atMs: number): number | undefined {
-    const last = this.passesMs.at(-1);
-    if (last === undefined || atMs - last >= PASS_APART_MS) return last;
-    return this.passesMs.at(-2);
   }
 }
 

@@ -160,6 +160,9 @@ class Recording {
       this.#second();
       await recorder.dump("start", () => this.#breathe());
       this.#flowsAtStart = recorder.tableFlows;
+      recorder.drain(Infinity);
+      // Listing the table had the kernel collect what had expired: its count begins anew.
+      this.#second();
       endedBy = await this.#record(stop);
       await recorder.dump("end", () => this.#breathe());
       flowsAtEnd = recorder.tableFlows;

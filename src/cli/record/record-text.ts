@@ -33,8 +33,8 @@ export function recordLines(
   return [...lines, ...nextCommands(look, commands)];
 }
 
-function lossText({ losses, lostEvents }: RecordJson): string {
-  if (losses === 0) return "No event was lost.";
+function lossText({ losses, lostEvents, endedBy }: RecordJson): string {
+  if (losses === 0) return endedBy === "disk-full" ? "No event was lost until then." : "No event was lost.";
   const events = lostEvents === undefined ? "events" : countOf(lostEvents, "event");
   return (
     `Lost ${events}, ${countOf(losses, "time")}: they came faster than they were fetched. ` +

@@ -44,7 +44,7 @@ export interface RecordRead {
   settings: Settings;
   /** What changed meanwhile. */
   changes: readonly { atMs: number; settings: Settings }[];
-  /** nf_conntrack_count by time. */
+  /** nf_conntrack_count by time, between the tables: listing one has the kernel collect what has expired. */
   counted: readonly { atMs: number; flows: number }[];
   summary: CaptureSummary;
   compression?: Compression;
@@ -111,6 +111,7 @@ class Told implements RecordVisitor {
   #settings: Settings = {};
   #losses = 0;
   #lostEvents: number | undefined;
+  #hasFirstTable = false;
   #hasLastTable = false;
   #isLastDump = false;
 
@@ -132,6 +133,7 @@ class Told implements RecordVisitor {
         break;
       case "dump-end":
         history.endDump(atMs, note.complete);
+        this.#hasFirstTable = true;
         this.#hasLastTable = this.#isLastDump && note.complete;
         break;
       case "settings":
@@ -139,8 +141,12 @@ class Told implements RecordVisitor {
         this.#set(note.settings);
         break;
       case "count":
-        this.counted.push({ atMs, flows: note.occupancyFlows });
-        history.setOccupancyShare(note.occupancyFlows / (this.#settings.nf_conntrack_max ?? Infinity));
+        if (this.#hasFirstTable && !this.#isLastDump) this.counted.push({ atMs, flows: note.occupancyFlows });
+        history.noteCount(atMs, {
+          occupancyFlows: note.occupancyFlows,
+          capacityFlows: this.#settings.nf_conntrack_max ?? Infinity,
+          oneOf: this.beginning?.oneOf ?? 1,
+        });
         break;
       case "loss":
       case "end":
@@ -163,6 +169,7 @@ class Told implements RecordVisitor {
 
   lost(atMs: number): void {
     this.#losses = Math.max(1, this.#losses);
+    this.history.noteLoss();
     this.#watch.lost?.(atMs);
   }
 

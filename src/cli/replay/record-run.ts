@@ -12,7 +12,7 @@ import {
   timeoutMsOf,
   type Words,
 } from "../../packet/packet.ts";
-import type { Settings } from "../../table/settings.ts";
+import { type SettingKey, settingOf, type Settings } from "../../table/settings.ts";
 import type { Context } from "../context.ts";
 import { TURN_MS, turnOfTheLoop } from "../progress.ts";
 import { idleContextOf, type RecordRead } from "./record-reading.ts";
@@ -124,7 +124,7 @@ function talkingWords(
 }
 
 function courseRecord(
-  { counted, figures }: RecordRead,
+  { counted, figures, settings }: RecordRead,
   spec: CourseSpec,
   report: CourseReport,
   uncertainFlows: number,
@@ -139,8 +139,20 @@ function courseRecord(
           mostPeakFlows: Math.max(talked.peakFlows, report.peakFlows),
           mostFlowsAtEnd: Math.max(talked.flowsAtEnd, report.flowsAtEnd),
         }),
+    ...(hasLongerTimeout(spec, settings) ? { lacksEarlierFlows: true } : {}),
     ...(difference === undefined ? {} : { difference }),
   };
+}
+
+/** Whether a flow may live longer than it did when it was recorded. */
+function hasLongerTimeout({ settings, changes }: CourseSpec, recorded: Settings): boolean {
+  const before = idleContextOf(recorded, undefined).settings;
+  const isLonger = (key: SettingKey, value: number): boolean =>
+    settingOf(key).unit === "seconds" && value > (before[key] ?? Infinity);
+  return (
+    Object.entries(settings).some(([key, value]) => isLonger(key as SettingKey, value)) ||
+    changes.some(({ key, value, text }) => text !== "" && isLonger(key, value))
+  );
 }
 
 /** Where one flow in so many was recorded, the table is as much smaller. */

@@ -46,7 +46,7 @@ export function recordSentences(record: RecordFigures, courses: readonly CourseR
 /** How near it is, and between what the truth lies. */
 export function boundSentences({ record, peakFlows, flowsAtEnd }: CourseReport): string[] {
   if (record === undefined) return [];
-  const { difference, uncertainFlows, mostPeakFlows = 0, mostFlowsAtEnd = 0 } = record;
+  const { difference, uncertainFlows, mostPeakFlows = 0, mostFlowsAtEnd = 0, lacksEarlierFlows } = record;
   const sentences: string[] = [];
   if (difference !== undefined) {
     const { samples, meanShare, mostShare } = difference;
@@ -61,6 +61,12 @@ export function boundSentences({ record, peakFlows, flowsAtEnd }: CourseReport):
         `silent; had they talked all the time, the peak would be ${formatCount(mostPeakFlows)} instead of ` +
         `${formatCount(peakFlows)}, and ${formatCount(mostFlowsAtEnd)} would be left instead of ` +
         `${formatCount(flowsAtEnd)}.`,
+    );
+  }
+  if (lacksEarlierFlows === true) {
+    sentences.push(
+      "A timeout is longer than it was: flows that had ended before the record began would still be there, " +
+        "and are not in it. headroom whatif --source tells where it leads.",
     );
   }
   return sentences;

@@ -99,6 +99,8 @@ export interface CourseRecord {
   /** The peak and the flows left at the end if they had talked all the time. */
   mostPeakFlows?: number;
   mostFlowsAtEnd?: number;
+  /** A timeout is longer than it was: flows that had ended before the record began would still be there. */
+  lacksEarlierFlows?: true;
   /** Against nf_conntrack_count in the record, under the settings that were in force. */
   difference?: { samples: number; meanShare: number; mostShare: number };
 }
