@@ -1,8 +1,8 @@
 /**
  * When the kernel's collector came round, as a record of flow events tells.
  *
- * It removes all that have expired at once, whereas a lookup that meets an expired flow removes that one: many
- * ends at one instant are a pass. Flows made before anybody listened end without an event
+ * It removes all that have expired at once, whereas a lookup that meets an expired flow removes that one:
+ * many ends at one instant are a pass. Flows made before anybody listened end without an event
  * (nf_conntrack_events = 2); a pass over those is seen by the kernel's own count, which falls below what the
  * events make of the count before.
  */
@@ -60,7 +60,7 @@ export class CollectorPasses {
     else if (kind === EventKind.DESTROY) this.#ended += 1;
   }
 
-  /** The kernel's own count; events are of one flow in `oneOf`. A pass is then taken to be half way between two. */
+  /** The kernel's own count; events are of one flow in `oneOf`. A pass it tells of is taken as half way. */
   noteCount(atMs: number, flows: number, oneOf: number): void {
     const before = this.#counted;
     const [made, ended] = [this.#made, this.#ended];

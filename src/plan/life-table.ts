@@ -94,7 +94,7 @@ export class LifeTable {
     const { first, second, seconds, knownSeconds } = input;
     this.#longest = Math.max(1, Math.min(LONGEST_SECONDS, Math.ceil(input.longestSeconds)));
     const known = Math.max(0, Math.min(second.length, Math.floor(knownSeconds)));
-    // Of ages hardly longer than the time between the readings nobody can be followed: all of them are newborn.
+    // Of ages hardly longer than the time between the readings nobody can be followed: all are newborn.
     const isShort = known < seconds + FOLLOWED_SECONDS && known < this.#longest;
     if (first === undefined || seconds < 0.5 || known === 0 || isShort) {
       this.followed = false;
