@@ -13,14 +13,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import {
-  type Answering,
-  missing,
-  startNodeExporter,
-  startServe,
-  until,
-} from "../test/support/metrics-programs.ts";
+import { type Answering, missing, startNodeExporter, startServe } from "../test/support/metrics-programs.ts";
 import { injectTable } from "../test/support/inject.ts";
+import { until } from "../test/support/served.ts";
 import { type BenchOutput, median } from "./bench.ts";
 
 export const name = "metrics";

@@ -9,14 +9,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 
 import { insideNamespace, namedNamespace } from "../src/kernel/namespace-enter.ts";
 import { cpuSecondsOf, makeStorm, type Storm, type StormMixture } from "../test/support/flow-storm.ts";
 import { flowMaker, injectFlows, raiseSettings, startGuard, writeSetting } from "../test/support/inject.ts";
+import { residentBytes, startServe } from "../test/support/served.ts";
 import type { BenchOutput } from "./bench.ts";
-
-const headroom = fileURLToPath(new URL("../bin/headroom", import.meta.url));
 
 export interface ServeLoad {
   /** In the table before the traffic; they stay. */
@@ -45,13 +43,10 @@ export async function measureServe(load: ServeLoad, out: BenchOutput): Promise<v
     await storm.start();
     const other = spawn("ip", ["netns", "exec", storm.name, "conntrack", "-E"], { stdio: "ignore" });
     children.push(other);
-    const words = ["serve", "--json", "--netns", storm.name, "--listen", "127.0.0.1:0", "--state", directory];
-    const serve = spawn(headroom, words, { stdio: ["ignore", "pipe", "inherit"] });
-    children.push(serve);
-    const [line] = (await once(serve.stdout.setEncoding("utf8"), "data")) as [string];
-    const { url } = JSON.parse(line) as { url: string };
+    const { child, pid, url } = await startServe(["--netns", storm.name, "--state", directory]);
+    children.push(child);
     await sleep(load.warmUpSeconds * 1000);
-    await compare(load, { storm, serve: pidOf(serve), other: pidOf(other), url }, out);
+    await compare(load, { storm, serve: pid, other: pidOf(other), url }, out);
   } finally {
     for (const child of children) child.kill("SIGTERM");
     await storm.pause();
@@ -111,10 +106,4 @@ function pidOf({ pid }: ChildProcess): number {
 function countOf(name: string): number {
   const file = "/proc/sys/net/netfilter/nf_conntrack_count";
   return insideNamespace(namedNamespace(name), () => Number(readFileSync(file, "utf8")));
-}
-
-/** proc(5): VmRSS, in kB of 1024. */
-export function residentBytes(pid: number): number {
-  const [, kibibytes = "0"] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-  return Number(kibibytes) * 1024;
 }

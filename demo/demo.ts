@@ -6,13 +6,15 @@ import { accessSync, constants, existsSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { formatCount } from "../src/cli/figures.ts";
+import { CHROMIUM } from "./chromium.ts";
 import { capacityNow, lowerCapacity, makeLab, roomFor } from "./lab.ts";
 import { Ledger } from "./ledger.ts";
 import { type DemoOptions, HELP, readOptions } from "./options.ts";
-import { CHROMIUM, openPictures } from "./pictures.ts";
+import { openPictures } from "./pictures.ts";
 import { Refusal } from "./refusal.ts";
 import { Story } from "./story.ts";
-import { count, type Screen, Telling } from "./telling.ts";
+import { type Screen, Telling } from "./telling.ts";
 import { startTraffic, type Visits } from "./traffic.ts";
 import { occupancies, startWatching } from "./watching.ts";
 
@@ -123,10 +125,10 @@ async function play(options: DemoOptions, telling: Telling, seconds: () => numbe
 function lastWords(before: number | undefined): string {
   const now = capacityNow();
   if (before === undefined || now === undefined) return "Everything is removed.";
-  if (now === before) return `Everything is removed, and nf_conntrack_max is ${count(before)} again.`;
+  if (now === before) return `Everything is removed, and nf_conntrack_max is ${formatCount(before)} again.`;
   return (
-    `Everything is removed. nf_conntrack_max is ${count(now)}: somebody set it meanwhile; ` +
-    `it was ${count(before)} before the demo.`
+    `Everything is removed. nf_conntrack_max is ${formatCount(now)}: somebody set it meanwhile; ` +
+    `it was ${formatCount(before)} before the demo.`
   );
 }
 
@@ -146,7 +148,7 @@ async function playIn(options: DemoOptions, { telling, seconds, ledger, interrup
   lowerCapacity(ledger, capacityFlows);
   telling.plain("A client, a router and a web server on this machine, in namespaces of their own.", "bold");
   telling.plain(
-    `The router tracks what it forwards. Its table has room for ${count(capacityFlows)} flows: ` +
+    `The router tracks what it forwards. Its table has room for ${formatCount(capacityFlows)} flows: ` +
       "nf_conntrack_max, one value for the whole host, is lowered for the demo and put back in every case.",
   );
   const visits: Visits = { pages: 0, failed: 0 };

@@ -2,6 +2,8 @@
 import { mkdirSync } from "node:fs";
 import type { BrowserContext, Page } from "playwright-core";
 
+import { CHROMIUM, CHROMIUM_WORDS } from "./chromium.ts";
+
 const WIDE = { width: 1280, height: 860 };
 /** With losses below use, on the same axis. */
 const HIGH = { width: 1280, height: 915 };
@@ -9,18 +11,6 @@ const OVERVIEW = "overview?range=15m";
 const PHONE = { width: 390, height: 844 };
 /** Until charts are drawn and bars have grown. */
 const SETTLE_MS = 1500;
-
-/** As root there is no sandbox to be had; the rest keeps the browser from asking anybody anything. */
-const CHROMIUM_WORDS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
-
-export const CHROMIUM = "/usr/bin/chromium";
 
 export class Pictures {
   readonly #context: BrowserContext;

@@ -2,11 +2,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { CensusJson, StatusJson } from "../src/server/api-schema.ts";
-import { formatShare } from "../src/cli/figures.ts";
+import { formatCount, formatShare } from "../src/cli/figures.ts";
 import { roughDuration } from "../src/table/duration.ts";
 import { HOARDER_ADDRESS, ROUTER, VISITORS } from "./lab.ts";
 import type { Pictures } from "./pictures.ts";
-import { count, type Telling } from "./telling.ts";
+import { clock, type Telling } from "./telling.ts";
 import { askAsNewcomer, askBesideServer, NEWCOMER_COMMAND, startHoarder, type Visits } from "./traffic.ts";
 import { type Heard, headroom, headroomAside, type Watching } from "./watching.ts";
 
@@ -127,7 +127,7 @@ export class Story {
     const { pages } = visits();
     const full = this.#status?.forecast?.fullIn;
     const quiet = full === undefined ? ". No forecast of trouble." : ".";
-    telling.say(`${count(pages)} pages so far${quiet}`);
+    telling.say(`${formatCount(pages)} pages so far${quiet}`);
   }
 
   async #filling(): Promise<void> {
@@ -178,7 +178,9 @@ export class Story {
     }
     await this.#wait(this.#pace.full);
     const { pages, failed } = this.#parts.visits();
-    telling.say(`Visitors since it is full: ${count(pages)} pages came, ${count(failed)} did not.`);
+    telling.say(
+      `Visitors since it is full: ${formatCount(pages)} pages came, ${formatCount(failed)} did not.`,
+    );
     await this.#parts.pictures?.full();
   }
 
@@ -195,7 +197,7 @@ export class Story {
     const [source] = topSources;
     const [service] = topServices;
     if (source !== undefined && service !== undefined) {
-      const held = `${source.address} holds ${count(source.flows)} of ${count(flows)} flows`;
+      const held = `${source.address} holds ${formatCount(source.flows)} of ${formatCount(flows)} flows`;
       const where = `${service.protocol}/${service.port} has ${formatShare(service.flows / flows)} of them`;
       telling.say(`${held} (${formatShare(source.flows / flows)}); ${where}.`);
     }
@@ -216,7 +218,7 @@ export class Story {
     const [now, then] = [counted(answer.before), counted(answer.after)];
     this.#longRunFlows = then;
     const share = formatShare(then / capacityFlows);
-    telling.say(`${count(now)} flows now; about ${count(then)} in the long run (${share}).`);
+    telling.say(`${formatCount(now)} flows now; about ${formatCount(then)} in the long run (${share}).`);
     telling.say(
       "(Seconds, for the demo is short: on a host of yours it is hours. But it is night, nobody looks.)",
     );
@@ -254,7 +256,7 @@ export class Story {
     telling.command(`headroom ${reclaim.join(" ")} --yes`);
     const said = await headroom([...reclaim, "--yes", "--removed", removedFile, "--json"]);
     const { doneFlows = 0 } = JSON.parse(said) as { doneFlows?: number };
-    telling.say(`${count(doneFlows)} flows are gone.`);
+    telling.say(`${formatCount(doneFlows)} flows are gone.`);
     telling.say("And so that it stays so:", "bold");
     telling.command(`headroom ${apply.join(" ")} --yes`);
     await headroomAside([...apply, "--yes"]);
@@ -272,10 +274,12 @@ export class Story {
     await this.#wait(this.#pace.mended);
     const { occupancyFlows = 0, useShare = 0 } = this.#status ?? {};
     const { pages, failed } = this.#parts.visits();
-    const said = this.#longRunFlows === undefined ? "" : `; the what-if said ${count(this.#longRunFlows)}`;
+    const said =
+      this.#longRunFlows === undefined ? "" : `; the what-if said ${formatCount(this.#longRunFlows)}`;
     telling.say(
-      `The careless release still runs, and the table stays at ${count(occupancyFlows)} flows ` +
-        `(${formatShare(useShare)})${said}. Pages since: ${count(pages)} came, ${count(failed)} did not.`,
+      `The careless release still runs, and the table stays at ${formatCount(occupancyFlows)} flows ` +
+        `(${formatShare(useShare)})${said}. Pages since: ${formatCount(pages)} came, ` +
+        `${formatCount(failed)} did not.`,
     );
     await this.#parts.pictures?.recovered();
   }
@@ -354,10 +358,4 @@ interface Counted {
 
 function counted({ flows, occupancyFlows }: Counted): number {
   return occupancyFlows ?? flows;
-}
-
-/** `1:23`. */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

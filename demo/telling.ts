@@ -4,6 +4,8 @@
  */
 import { styleText } from "node:util";
 
+import { formatCount } from "../src/cli/figures.ts";
+
 export type Tone = Parameters<typeof styleText>[0];
 
 export interface Screen {
@@ -60,7 +62,7 @@ export class Telling {
     const eighths = Math.round(Math.min(1, this.#share) * BAR_COLUMNS * 8);
     const full = "█".repeat(Math.floor(eighths / 8));
     const bar = `${full}${eighths % 8 === 0 ? "" : EIGHTHS[eighths % 8]}`.padEnd(BAR_COLUMNS, "·");
-    const figures = `${count(flows)} of ${count(capacityFlows)} flows`;
+    const figures = `${formatCount(flows)} of ${formatCount(capacityFlows)} flows`;
     this.#bar = `${this.#stamp()}${this.#toned(bar, toneOf(this.#share))} ${figures}`;
     this.#screen.write(`\r\x1b[K${this.#bar}`);
   }
@@ -76,10 +78,8 @@ export class Telling {
   }
 
   #stamp(): string {
-    const seconds = Math.floor(this.#seconds());
-    const clock = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     const share = this.#share === undefined ? "" : `${Math.floor(this.#share * 100)} %`;
-    return `${clock.padStart(5)}${share.padStart(7)}  `;
+    return `${clock(this.#seconds()).padStart(5)}${share.padStart(7)}  `;
   }
 
   #line(text: string): void {
@@ -97,8 +97,10 @@ function toneOf(share: number): Tone {
   return share >= WARNING_SHARE ? "yellow" : "green";
 }
 
-export function count(value: number): string {
-  return Math.round(value).toLocaleString("en");
+/** `1:23`. */
+export function clock(seconds: number): string {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }
 
 function wrapped(text: string, columns: number): string[] {

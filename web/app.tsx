@@ -8,6 +8,7 @@ import { LevelNews, Masthead, Navigation, StaleBanner } from "./parts/shell.tsx"
 import { connection, generation, status } from "./state/connection.ts";
 import { type ViewId, route, VIEWS } from "./state/route.ts";
 import { OverviewView } from "./views/overview.tsx";
+import { formatShare } from "./words/figures.ts";
 
 /** The first view is there at once; the others come when the page is idle, or when they are wanted. */
 const LATER: Readonly<Record<Exclude<ViewId, "overview">, () => Promise<ComponentType>>> = {
@@ -84,7 +85,7 @@ function skip(event: Event): void {
 
 function useTitle(view: ViewId): void {
   const share = status.value?.useShare;
-  const used = share === undefined ? "" : `${Math.round(share * 100)} % `;
+  const used = share === undefined ? "" : `${formatShare(share)} `;
   const name = status.value?.host.hostname ?? "Headroom";
   const title = `${used}${VIEWS.find(({ id }) => id === view)?.title ?? ""} · ${name}`;
   useEffect(() => {

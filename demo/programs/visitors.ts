@@ -25,10 +25,15 @@ function ask(localAddress: string, agent: Agent | false, port: number): void {
 
 function lookUp(address: string): void {
   const socket = createSocket("udp4");
-  const done = (): void => void socket.close();
+  let isOpen = true;
+  // An answer, an error and the end of patience may all come.
+  const done = (): void => {
+    if (isOpen) socket.close();
+    isOpen = false;
+    clearTimeout(patience);
+  };
+  const patience = setTimeout(done, PATIENCE_MS);
   socket.on("error", done).on("message", done);
-  setTimeout(done, PATIENCE_MS).unref();
-  socket.on("close", () => socket.removeAllListeners());
   socket.bind({ address }, () => socket.send("who is there?", 53, server));
 }
 
@@ -45,9 +50,6 @@ function visit(address: string, index: number): void {
   setTimeout(next, (index * ROUND_MS) / 10);
 }
 
-process.on("uncaughtException", () => {
-  // A socket that closed twice: there is nothing to tell of.
-});
 for (const [index, address] of list.split(",").entries()) visit(address, index);
 setInterval(() => {
   process.stdout.write(`${JSON.stringify({ pages, failed })}\n`);

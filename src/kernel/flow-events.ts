@@ -13,15 +13,15 @@
  * somebody listens get the room that events need, and only those ever have events of their own.
  */
 import { FlowColumns } from "../table/columns.ts";
-import { EventKind, type EventKindName, type FlowEventBatch } from "../table/flow-event.ts";
+import type { EventKindName, FlowEventBatch } from "../table/flow-event.ts";
 import { countOddity, type Oddities } from "../table/oddities.ts";
 import { ALL_STATUS } from "../table/status.ts";
-import { FlowMessage, messageType, SUBSYSTEM_FLOWS } from "./ctnetlink.ts";
 import { FlowDecoder, type MessageCursor } from "./ctnetlink-decode.ts";
 import { errnoError, errnoName } from "./error.ts";
 import { assertShare, isOfShare, shareProgram } from "./event-filter.ts";
 import * as ffi from "./ffi.ts";
-import { align, Flag, MESSAGE_HEADER_BYTES } from "./netlink.ts";
+import { eventKindOf } from "./flow-event-kind.ts";
+import { align, MESSAGE_HEADER_BYTES } from "./netlink.ts";
 import { type KernelSocket, NETLINK_NETFILTER, openKernelSocket, ReceiveBuffer } from "./netlink-socket.ts";
 
 export interface FlowEventOptions {
@@ -87,8 +87,6 @@ export interface FlowEvents {
 const GROUPS: Readonly<Record<EventKindName, number>> = { new: 1, update: 2, destroy: 3 };
 const ALL_KINDS: readonly EventKindName[] = ["new", "update", "destroy"];
 const NETLINK_ADD_MEMBERSHIP = 1;
-const NEW_OR_UPDATE = messageType(SUBSYSTEM_FLOWS, FlowMessage.NEW);
-const DESTROY = messageType(SUBSYSTEM_FLOWS, FlowMessage.DELETE);
 
 /** See FlowEventOptions. */
 export const DEFAULT_EVENT_BUFFER_BYTES = 32 * 1024 * 1024;
@@ -219,11 +217,9 @@ class KernelEvents implements FlowEvents {
 
   /** One datagram into the batch, which has room; false when none is waiting. */
   #receive(): boolean {
-    const { bytes } = this.#cursor.buffer;
-    const length = this.#calls.recv(this.#socket.descriptor, bytes, ffi.MSG_DONTWAIT | ffi.MSG_TRUNC);
-    if (length < 0) return this.#canGoOnAfter(-length);
-    if (length > bytes.length) countOddity(this.oddities, "truncatedMessages");
-    this.#cursor.begin(Math.min(length, bytes.length));
+    const length = this.receive(this.#cursor.buffer.bytes);
+    if (length === 0) return false;
+    this.#cursor.begin(length);
     this.#decoder.decode(this.#cursor, this.#batch.columns, this.#batch.columns.capacity);
     return true;
   }
@@ -323,7 +319,7 @@ class EventCursor implements MessageCursor {
         return false;
       }
       this.#next = at + align(length);
-      const kind = kindOf(view.getUint16(at + 4, true), view.getUint16(at + 6, true));
+      const kind = eventKindOf(view.getUint16(at + 4, true), view.getUint16(at + 6, true));
       if (kind === 0) continue;
       this.at = at;
       this.length = length;
@@ -332,11 +328,4 @@ class EventCursor implements MessageCursor {
     }
     return false;
   }
-}
-
-/** NEW and UPDATE share a type; only NEW says that it creates. */
-function kindOf(type: number, flags: number): number {
-  if (type === DESTROY) return EventKind.DESTROY;
-  if (type !== NEW_OR_UPDATE) return 0;
-  return (flags & Flag.CREATE) === 0 ? EventKind.UPDATE : EventKind.NEW;
 }

@@ -46,13 +46,16 @@ export interface FollowOptions {
 const HELP = "run as root or with CAP_SYSLOG, or join the group adm or systemd-journal";
 
 /** Something that is read into a scan; never throws. */
-interface Way {
-  readonly source: KernelLogFollow["source"];
-  readonly origin: string;
+interface LogReader {
   readonly losses: number;
   readonly refused: KernelError | undefined;
   read(): void;
   close(): void;
+}
+
+/** How the log is followed: what is read, and its name. */
+interface Way extends Pick<KernelLogFollow, "source" | "origin"> {
+  reader: LogReader;
 }
 
 /** Begins to follow; when there is nothing that may be read, what is given says so in `unseen`. */
@@ -60,9 +63,13 @@ export function followKernelLog(options: FollowOptions): KernelLogFollow {
   const { clock, paths = FOLLOWED_LOG_PATHS, ring = true, journal } = options;
   const scan = new KernelLogScan({ nowMs: clock.nowMs() });
   const ways: (() => Way)[] = [
-    ...(ring ? [() => new Ring(scan)] : []),
-    ...paths.map((path) => () => new LogFile(path, scan)),
-    ...(journal === undefined ? [] : [() => new Journal(clock, journal, scan)]),
+    ...(ring ? [(): Way => ({ source: "kmsg", origin: KMSG_PATH, reader: new Ring(scan) })] : []),
+    ...paths.map((path) => (): Way => ({
+      source: "file",
+      origin: path,
+      reader: new FollowedFile(path, scan),
+    })),
+    ...(journal === undefined ? [] : [(): Way => journalWay(clock, journal, scan)]),
   ];
   let refusal: KernelError | undefined;
   for (const way of ways) {
@@ -73,7 +80,28 @@ export function followKernelLog(options: FollowOptions): KernelLogFollow {
       refusal ??= error;
     }
   }
-  return new Follow(clock, scan, new Nothing(refusal));
+  return new Follow(clock, scan, noWay(refusal));
+}
+
+function journalWay(clock: Clock, program: string, scan: KernelLogScan): Way {
+  const journal = new FollowedJournal(clock, program, (bytes) => scan.chunk(bytes));
+  const reader: LogReader = {
+    get losses() {
+      return journal.losses;
+    },
+    get refused() {
+      return journal.refused;
+    },
+    read: () => journal.keepUp(),
+    close: () => journal.close(),
+  };
+  return { source: "journal", origin: "journalctl -k -f", reader };
+}
+
+function noWay(refusal: KernelError | undefined): Way {
+  const none = "Cannot follow the kernel log: no file of it was named";
+  const refused = refusal ?? new KernelError("not-found", none);
+  return { source: "none", origin: "", reader: { losses: 0, refused, read: () => {}, close: () => {} } };
 }
 
 class Follow implements KernelLogFollow {
@@ -81,26 +109,26 @@ class Follow implements KernelLogFollow {
   readonly origin: string;
   readonly #clock: Clock;
   readonly #scan: KernelLogScan;
-  readonly #way: Way;
+  readonly #reader: LogReader;
   #drainedAtMs: number;
   #refused: KernelError | undefined;
   #unseen: readonly Unseen[] = [];
 
-  constructor(clock: Clock, scan: KernelLogScan, way: Way) {
-    this.source = way.source;
-    this.origin = way.origin;
+  constructor(clock: Clock, scan: KernelLogScan, { source, origin, reader }: Way) {
+    this.source = source;
+    this.origin = origin;
     this.#clock = clock;
     this.#scan = scan;
-    this.#way = way;
+    this.#reader = reader;
     this.#drainedAtMs = clock.nowMs();
   }
 
   get losses(): number {
-    return this.#way.losses;
+    return this.#reader.losses;
   }
 
   get unseen(): readonly Unseen[] {
-    const { refused } = this.#way;
+    const { refused } = this.#reader;
     if (refused?.message === this.#refused?.message) return this.#unseen;
     const notes = new UnseenNotes();
     if (refused !== undefined) notes.refuse("kernel log", refused, HELP);
@@ -111,7 +139,7 @@ class Follow implements KernelLogFollow {
 
   drain(): readonly KernelLogEvent[] {
     const nowMs = this.#clock.nowMs();
-    this.#way.read();
+    this.#reader.read();
     const { tallies, suppressedMessages } = this.#scan.take({ nowMs });
     const sinceMs = Math.min(this.#drainedAtMs, nowMs);
     this.#drainedAtMs = nowMs;
@@ -133,14 +161,12 @@ class Follow implements KernelLogFollow {
   }
 
   close(): void {
-    this.#way.close();
+    this.#reader.close();
   }
 }
 
 /** The ring of the running kernel, from its end on. */
-class Ring implements Way {
-  readonly source = "kmsg";
-  readonly origin = KMSG_PATH;
+class Ring implements LogReader {
   readonly #scan: KernelLogScan;
   readonly #buffer = new Uint8Array(RECORD_MAX_BYTES);
   readonly #decoder = new TextDecoder();
@@ -205,73 +231,4 @@ class Ring implements Way {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
   }
-}
-
-class LogFile implements Way {
-  readonly source = "file";
-  readonly origin: string;
-  readonly #file: FollowedFile;
-
-  constructor(path: string, scan: KernelLogScan) {
-    this.origin = path;
-    this.#file = new FollowedFile(path, scan);
-  }
-
-  get losses(): number {
-    return this.#file.losses;
-  }
-
-  get refused(): KernelError | undefined {
-    return this.#file.refused;
-  }
-
-  read(): void {
-    this.#file.read();
-  }
-
-  close(): void {
-    this.#file.close();
-  }
-}
-
-class Journal implements Way {
-  readonly source = "journal";
-  readonly origin = "journalctl -k -f";
-  readonly #journal: FollowedJournal;
-
-  constructor(clock: Clock, program: string, scan: KernelLogScan) {
-    this.#journal = new FollowedJournal(clock, program, (bytes) => scan.chunk(bytes));
-  }
-
-  get losses(): number {
-    return this.#journal.losses;
-  }
-
-  get refused(): KernelError | undefined {
-    return this.#journal.refused;
-  }
-
-  read(): void {
-    this.#journal.keepUp();
-  }
-
-  close(): void {
-    this.#journal.close();
-  }
-}
-
-class Nothing implements Way {
-  readonly source = "none";
-  readonly origin = "";
-  readonly losses = 0;
-  readonly refused: KernelError;
-
-  constructor(refused: KernelError | undefined) {
-    const none = "Cannot follow the kernel log: no file of it was named";
-    this.refused = refused ?? new KernelError("not-found", none);
-  }
-
-  read(): void {}
-
-  close(): void {}
 }

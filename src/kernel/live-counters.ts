@@ -82,13 +82,22 @@ export interface CountersStep {
   occupancyFlows?: number;
   counters: CounterValues;
   counted?: CounterValues;
-  /** Expectations made less those ended: how many there are. */
   expectationFlows?: number;
 }
 
-/** Reads of one source and one opening of it; another opening may begin anew. */
-export interface CountersReader {
-  step(): CountersStep | undefined;
+/** How many are expected is how many were made less how many ended, each counted in 32 bits. */
+function stepOf(
+  { counters, counted }: ReturnType<CounterSteps["end"]>,
+  occupancyFlows: number | undefined,
+): CountersStep {
+  const step: CountersStep = { counters };
+  if (counted !== undefined) step.counted = counted;
+  if (occupancyFlows !== undefined) step.occupancyFlows = occupancyFlows;
+  const { expectCreate, expectDelete } = counters;
+  if (expectCreate === undefined || expectDelete === undefined) return step;
+  const there = (((expectCreate - expectDelete) % WRAP) + WRAP) % WRAP;
+  if (there < HALF) step.expectationFlows = there;
+  return step;
 }
 
 const SPACE = 32;
@@ -103,8 +112,6 @@ export class StatBytesReader {
   /** By column of the file, the column of the steps; or NOT_COUNTED. */
   #columns: Int32Array = new Int32Array();
   #steps: CounterSteps | undefined;
-  #create = NOT_COUNTED;
-  #delete = NOT_COUNTED;
 
   constructor(release: string | undefined) {
     this.#release = release;
@@ -117,32 +124,20 @@ export class StatBytesReader {
 
   /** Undefined when the bytes are not such a file. */
   step(bytes: Uint8Array, length: number): CountersStep | undefined {
-    let step = this.#steps;
-    if (step === undefined || !startsWith(bytes, this.#header) || countLines(bytes, length) !== this.#rows) {
+    let steps = this.#steps;
+    if (steps === undefined || !startsWith(bytes, this.#header) || countLines(bytes, length) !== this.#rows) {
       if (!this.#learn(bytes.subarray(0, length))) return undefined;
-      step = this.#steps;
+      steps = this.#steps;
     }
-    if (step === undefined) return undefined;
-    step.begin();
-    const table = this.#walk(step, bytes, length);
-    const sums = step.end();
-    const result: CountersStep = { ...sums };
-    if (table.occupancyFlows !== undefined) result.occupancyFlows = table.occupancyFlows;
-    if (this.#create !== NOT_COUNTED && this.#delete !== NOT_COUNTED) {
-      const there = (((table.created - table.deleted) % WRAP) + WRAP) % WRAP;
-      if (there < HALF) result.expectationFlows = there;
-    }
-    return result;
+    if (steps === undefined) return undefined;
+    steps.begin();
+    const occupancyFlows = this.#walk(steps, bytes, length);
+    return stepOf(steps.end(), occupancyFlows);
   }
 
-  #walk(
-    steps: CounterSteps,
-    bytes: Uint8Array,
-    length: number,
-  ): { occupancyFlows: number | undefined; created: number; deleted: number } {
+  /** Puts all figures; gives the first of a row, which is the count of flows. */
+  #walk(steps: CounterSteps, bytes: Uint8Array, length: number): number | undefined {
     let occupancyFlows: number | undefined;
-    let created = 0;
-    let deleted = 0;
     let row = 0;
     let column = 0;
     let value = 0;
@@ -157,8 +152,6 @@ export class StatBytesReader {
       if (digits > 0) {
         const known = this.#columns[column] ?? NOT_COUNTED;
         if (column === 0) occupancyFlows ??= value;
-        if (column === this.#create) created += value;
-        if (column === this.#delete) deleted += value;
         if (known !== NOT_COUNTED) steps.put(row, known, value);
         column += 1;
         value = 0;
@@ -168,7 +161,7 @@ export class StatBytesReader {
       row += 1;
       column = 0;
     }
-    return { occupancyFlows, created, deleted };
+    return occupancyFlows;
   }
 
   #learn(bytes: Uint8Array): boolean {
@@ -179,12 +172,10 @@ export class StatBytesReader {
     this.#rows = countLines(bytes, bytes.length);
     const words = (text.split("\n", 1)[0] ?? "").split(/ +/).filter((word) => word !== "");
     const names = Object.keys(counters.total) as CounterName[];
-    const columns = words.map(counterOfColumn);
-    this.#columns = Int32Array.from(columns, (name) =>
-      name === undefined ? NOT_COUNTED : names.indexOf(name),
-    );
-    this.#create = columns.indexOf("expectCreate");
-    this.#delete = columns.indexOf("expectDelete");
+    this.#columns = Int32Array.from(words, (word) => {
+      const name = counterOfColumn(word);
+      return name === undefined ? NOT_COUNTED : names.indexOf(name);
+    });
     this.#steps = new CounterSteps(names, this.#rows);
     return true;
   }
@@ -211,12 +202,7 @@ export class NetlinkSteps {
     counters.perCpu.forEach(({ values }, row) => {
       names.forEach((name, column) => steps.put(row, column, values[name] ?? 0));
     });
-    const result: CountersStep = steps.end();
-    const { expectCreate, expectDelete } = counters.total;
-    if (counters.occupancyFlows !== undefined) result.occupancyFlows = counters.occupancyFlows;
-    if (expectCreate === undefined || expectDelete === undefined) return result;
-    const there = (((expectCreate - expectDelete) % WRAP) + WRAP) % WRAP;
-    return there < HALF ? { ...result, expectationFlows: there } : result;
+    return stepOf(steps.end(), counters.occupancyFlows);
   }
 }
 

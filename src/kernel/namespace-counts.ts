@@ -13,7 +13,7 @@ import { KernelError } from "./error.ts";
 import type { Files } from "./files.ts";
 import { HeldFile } from "./held-file.ts";
 import { insideNamespace } from "./namespace-enter.ts";
-import { nameDirectories, parseFirstEntry, readNamespaces } from "./namespaces.ts";
+import { nameDirectories, noteUnseen, parseFirstEntry, readNamespaces } from "./namespaces.ts";
 import { UnseenNotes } from "./unseen-notes.ts";
 
 const COUNT_PATH = "/proc/sys/net/netfilter/nf_conntrack_count";
@@ -83,9 +83,7 @@ export class NamespaceCounter {
     this.close();
     const notes = new UnseenNotes();
     const read = readNamespaces(this.#files, { addresses: false });
-    for (const entry of read.unseen) notes.add(entry);
-    const [first] = read.refused;
-    if (first !== undefined) notes.refuse(`counts of ${read.refused.length} network namespaces`, first);
+    noteUnseen(notes, read);
     this.#unseen = notes.entries;
     this.#counted = read.namespaces.map((facts) => this.#counterOf(facts, read.targets.get(facts) ?? {}));
     this.#names = names;
@@ -100,8 +98,9 @@ export class NamespaceCounter {
     if (path !== undefined) return this.#hold(facts, (work) => insideNamespace({ path }, work));
     if (pid === undefined) return idle;
     const held = this.#hold(facts, (work) => insideNamespace({ pid }, work));
-    const isAllowed = typeof held.read?.() === "number";
-    return isAllowed ? held : { facts, read: () => this.#readOfProcess(pid), close: () => undefined };
+    if (typeof held.read?.() === "number") return held;
+    held.close();
+    return { facts, read: () => this.#readOfProcess(pid), close: () => undefined };
   }
 
   #hold(facts: NamespaceFacts, inside: <Result>(work: () => Result) => Result): Counted {

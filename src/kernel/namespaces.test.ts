@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { parseFirstEntry } from "./namespaces.ts";
+import { KernelError } from "./error.ts";
+import { noteUnseen, parseFirstEntry } from "./namespaces.ts";
+import { UnseenNotes } from "./unseen-notes.ts";
 
 const header = "entries  clashres found new invalid ignore delete chainlength insert insert_failed drop";
 
@@ -20,3 +22,20 @@ for (const [text, flows] of files) {
     assert.equal(parseFirstEntry(text), flows);
   });
 }
+
+test("counts that are refused have one name, however many they are", () => {
+  const told = [1, 3].map((length) => {
+    const refused = Array.from(
+      { length },
+      (_, at) => new KernelError("not-permitted", `Cannot enter ${at}: no`),
+    );
+    const notes = new UnseenNotes();
+    noteUnseen(notes, { namespaces: [], unseen: [], refused, targets: new Map() });
+    return notes.entries;
+  });
+  const [what, cause] = ["counts of network namespaces", "not-permitted"];
+  assert.deepEqual(told, [
+    [{ what, why: "cannot enter 0: no", cause }],
+    [{ what, why: "cannot enter 0: no; 2 more are refused too", cause }],
+  ]);
+});

@@ -12,7 +12,8 @@
  * found.
  */
 import type { NamespaceFacts } from "../table/host.ts";
-import type { Unseen } from "../table/unseen.ts";
+import { lowerFirst } from "../table/sentence.ts";
+import { type Unseen, unseenCause } from "../table/unseen.ts";
 import { KernelError } from "./error.ts";
 import type { Files } from "./files.ts";
 import { INITIAL_NAMESPACE_INODE, parseNamespaceLink } from "./host-facts.ts";
@@ -20,6 +21,7 @@ import { readLocalAddresses } from "./local-addresses.ts";
 import { insideNamespace, NAMED_NAMESPACES, type NamespaceTarget } from "./namespace-enter.ts";
 import { ownerPhrase, readProcessOwner } from "./process-owner.ts";
 import { readSetting } from "./settings-reading.ts";
+import type { UnseenNotes } from "./unseen-notes.ts";
 
 /** Where namespaces have names: `ip netns`, and Docker, whose names are of no use to people. */
 export const nameDirectories = [
@@ -76,6 +78,16 @@ export function readNamespaces(files: Files, request: NamespacesRequest): Namesp
   });
   facts.sort((left, right) => Number(right.own) - Number(left.own) || occupancy(right) - occupancy(left));
   return { namespaces: facts, unseen, refused, targets };
+}
+
+/** Notes what could not be seen. How many were refused is no part of the name: it changes all the time. */
+export function noteUnseen(notes: UnseenNotes, { unseen, refused }: NamespacesReading): void {
+  for (const entry of unseen) notes.add(entry);
+  const [first, ...others] = refused;
+  if (first === undefined) return;
+  const more = others.length === 0 ? "" : `; ${others.length} more are refused too`;
+  const why = lowerFirst(first.message) + more;
+  notes.add({ what: "counts of network namespaces", why, cause: unseenCause(first.code) });
 }
 
 function occupancy(facts: NamespaceFacts): number {

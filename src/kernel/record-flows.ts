@@ -25,6 +25,8 @@ export interface RecorderOptions {
   version: string;
 }
 
+/** Events fetched between two datagrams of a dump: where they come faster, they must be written meanwhile. */
+const BETWEEN_EVENTS_MAX = 16_384;
 /** No event of one flow is as long (a page at most, measured on 6.18). */
 const EVENT_BYTES_MAX = 8192;
 
@@ -141,7 +143,7 @@ export class FlowRecorder {
     if (opened.kind === "reading") {
       for await (const columns of opened.reading.batches()) {
         flows += columns.count;
-        this.drain(Infinity);
+        this.drain(BETWEEN_EVENTS_MAX);
         const pause = between();
         if (pause !== undefined) await pause;
       }

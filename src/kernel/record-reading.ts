@@ -4,13 +4,13 @@
  * counted and passed over, what is damaged too.
  */
 import { FlowColumns } from "../table/columns.ts";
-import { EventKind, type FlowEventBatch } from "../table/flow-event.ts";
+import type { FlowEventBatch } from "../table/flow-event.ts";
 import { countOddity, type Oddities } from "../table/oddities.ts";
 import type { RecordFacts, RecordSink } from "../table/record-sink.ts";
 import { ALL_STATUS } from "../table/status.ts";
-import { FlowMessage, messageType, SUBSYSTEM_FLOWS } from "./ctnetlink.ts";
 import { FlowDecoder, type MessageCursor } from "./ctnetlink-decode.ts";
 import { isOfShare, isShare } from "./event-filter.ts";
+import { eventKindOf } from "./flow-event-kind.ts";
 import { align, Flag, MESSAGE_HEADER_BYTES, MessageType } from "./netlink.ts";
 import { NETLINK_NETFILTER, ReceiveBuffer } from "./netlink-socket.ts";
 import { ARPHRD_NETLINK, COOKED_BYTES, LINK_TYPE_NETLINK } from "./record-blocks.ts";
@@ -27,8 +27,6 @@ export interface RecordVisitor {
   lost(atMs: number): void;
 }
 
-const NEW_OR_UPDATE = messageType(SUBSYSTEM_FLOWS, FlowMessage.NEW);
-const DESTROY = messageType(SUBSYSTEM_FLOWS, FlowMessage.DELETE);
 const BATCH_ROWS = 1024;
 /** A datagram of netlink is no longer; a longer packet is of something else. */
 const DATAGRAM_BYTES_MAX = 65_536;
@@ -93,11 +91,12 @@ export class RecordReader implements RecordSink {
     const { view, bytes } = this.#cursor.buffer;
     const type = view.getUint16(at + 4, true);
     const flags = view.getUint16(at + 6, true);
-    if (type === NEW_OR_UPDATE || type === DESTROY) {
+    const kind = eventKindOf(type, flags);
+    if (kind !== 0) {
       const isDump = (flags & Flag.MULTI) !== 0;
       // A request of somebody, which a capture of nlmon has too, is no event.
       if (!isDump && (flags & Flag.REQUEST) !== 0) return;
-      this.#row(at, length, isDump, kindOf(type, flags));
+      this.#row(at, length, isDump, kind);
     } else if (type === MessageType.NOOP) {
       const note = readNote(bytes.subarray(at + MESSAGE_HEADER_BYTES, at + length));
       if (note === undefined) return;
@@ -142,12 +141,6 @@ function isOfNetfilter(bytes: Uint8Array, at: number, capturedBytes: number): bo
   const u16 = (offset: number): number =>
     ((bytes[at + offset] as number) << 8) | (bytes[at + offset + 1] as number);
   return u16(2) === ARPHRD_NETLINK && u16(14) === NETLINK_NETFILTER;
-}
-
-/** NEW and UPDATE share a type; only NEW says that it creates. */
-function kindOf(type: number, flags: number): number {
-  if (type === DESTROY) return EventKind.DESTROY;
-  return (flags & Flag.CREATE) === 0 ? EventKind.UPDATE : EventKind.NEW;
 }
 
 /** One message at a time, of the datagram in the buffer. */

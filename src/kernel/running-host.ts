@@ -42,7 +42,7 @@ import { readKmsg } from "./kmsg.ts";
 import { type LiveHost, RunningLive } from "./live-host.ts";
 import { readLocalAddresses } from "./local-addresses.ts";
 import { insideNamespace, namedTarget, type NamespaceTarget } from "./namespace-enter.ts";
-import { ownInode, readNamespaces } from "./namespaces.ts";
+import { noteUnseen, ownInode, readNamespaces } from "./namespaces.ts";
 import { PROMPT_RING } from "./netlink-ahead.ts";
 import type { WireSink } from "./netlink-socket.ts";
 import { wireLines } from "./netlink-text.ts";
@@ -228,10 +228,7 @@ export class RunningHost implements HostAccess {
       addresses: options.addresses === true,
       ...(capacityFlows === undefined ? {} : { capacityFlows }),
     });
-    for (const entry of read.unseen) this.#notes.add(entry);
-    const [first] = read.refused;
-    const { length } = read.refused;
-    if (first !== undefined) this.#notes.refuse(`counts of ${length} network namespaces`, first);
+    noteUnseen(this.#notes, read);
     return read.namespaces;
   }
 

@@ -4,7 +4,8 @@
  * It removes all that have expired at once, whereas a lookup that meets an expired flow removes that one:
  * many ends at one instant are a pass. Flows made before anybody listened end without an event
  * (nf_conntrack_events = 2); a pass over those is seen by the kernel's own count, which falls below what the
- * events make of the count before.
+ * events make of the count before. How long flows wait for it is also seen at those that cannot have spoken
+ * again, such as those in TIME_WAIT.
  */
 import { EventKind } from "../table/flow-event.ts";
 
@@ -16,6 +17,10 @@ const PASS_TIMES_USUAL = 8;
 const INSTANT_MS = 20;
 /** The collector does not come twice within a second; a pass over a large table lasts. */
 const PASS_APART_MS = 900;
+/** No flow waits longer for the collector (nf_conntrack_core.c, GC_SCAN_INTERVAL_MAX), and a little. */
+const COLLECTOR_MS = 62_000;
+/** So long the collector's delay that was seen last is believed. */
+const DELAY_KEPT_MS = 60_000;
 /** How long the average of lookups reaches back. */
 const USUAL_MS = 5000;
 
@@ -44,6 +49,9 @@ export class CollectorPasses {
   #ends = 0;
   /** Ends of an instant that is no pass, on average. */
   #usualEnds = 0;
+  /** The longest it was seen to take lately, and when. */
+  #delayMs = COLLECTOR_MS;
+  #delaySeenMs = -Infinity;
 
   /** An expired flow ended, at `atMs` or not long before. */
   noteEnd(atMs: number): void {
@@ -83,6 +91,21 @@ export class CollectorPasses {
   /** What happened since the last count is not known whole. */
   noteLoss(): void {
     this.#counted = undefined;
+  }
+
+  /** A flow that cannot have spoken again was gone so long after its time. */
+  noteDelay(delayMs: number, atMs: number): void {
+    const isOld = atMs - this.#delaySeenMs > DELAY_KEPT_MS;
+    if (delayMs < this.#delayMs && !isOld) return;
+    this.#delayMs = Math.min(Math.max(0, delayMs), COLLECTOR_MS);
+    this.#delaySeenMs = atMs;
+  }
+
+  /** How long a flow that is gone now may have waited: had it expired at the pass before, it went then. */
+  longestDelayMs(atMs: number): number {
+    const passMs = this.before(atMs);
+    if (passMs !== undefined) return Math.min(atMs - passMs, COLLECTOR_MS);
+    return atMs - this.#delaySeenMs > 2 * DELAY_KEPT_MS ? COLLECTOR_MS : this.#delayMs;
   }
 
   #begin(atMs: number): void {

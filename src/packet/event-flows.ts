@@ -3,6 +3,8 @@
  * an hour has millions, which as objects would not fit.
  */
 import { ADDRESS_WORDS } from "../table/address.ts";
+import { type FlowColumns, Has } from "../table/columns.ts";
+import { ICMP, ICMPV6 } from "../table/protocol.ts";
 
 /** What a flow said, as far as events tell. The original direction speaks unless a name says otherwise. */
 export const Word = {
@@ -58,8 +60,39 @@ export class EventFlows {
   /** The last dump it was in; 0 for none. */
   dump = new Uint32Array(FIRST_ROWS);
 
+  /** A flow as a row of a table or an event has it; who adds it knows its state, status and expiry. */
+  addRow(columns: FlowColumns, row: number, bornMs: number): number {
+    const flow = this.#add();
+    const family = columns.family[row] as number;
+    const protocol = columns.protocol[row] as number;
+    this.kind[flow] = (family | (protocol << 8) | (zoneOf(columns, row) << 16)) >>> 0;
+    const words = family === 6 ? ADDRESS_WORDS : 1;
+    for (let word = 0; word < ADDRESS_WORDS; word += 1) {
+      const from = row * ADDRESS_WORDS + word;
+      const to = flow * ADDRESS_WORDS + word;
+      this.source[to] = word < words ? (columns.originalSource[from] as number) : 0;
+      this.destination[to] = word < words ? (columns.originalDestination[from] as number) : 0;
+    }
+    const first = columns.originalSourceDiscriminator[row] as number;
+    const second = columns.originalDestinationDiscriminator[row] as number;
+    this.discriminators[flow] = (first | (second << 16)) >>> 0;
+    // The id of an ICMP flow stands at the same place in both directions; its type does not.
+    const isIcmp = protocol === ICMP || protocol === ICMPV6;
+    const answer = isIcmp ? (columns.replyDestinationDiscriminator[row] as number) : first;
+    this.turned[flow] = ((isIcmp ? first : second) | (answer << 16)) >>> 0;
+    this.id[flow] = columns.id[row] as number;
+    this.bornMs[flow] = bornMs;
+    this.spokeMs[flow] = bornMs;
+    this.dump[flow] = 0;
+    return flow;
+  }
+
+  protocolOf(flow: number): number {
+    return ((this.kind[flow] as number) >>> 8) & 0xff;
+  }
+
   /** Room for one more; its number. Its columns hold anything. */
-  add(): number {
+  #add(): number {
     const flow = this.count;
     if (flow === this.kind.length) this.#grow(flow * 2);
     this.count = flow + 1;
@@ -80,6 +113,13 @@ export class EventFlows {
     this.expiresMs = grown(this.expiresMs, rows);
     this.dump = grown(this.dump, rows);
   }
+}
+
+/** The zone of the original direction; flows without one are of zone 0. */
+function zoneOf(columns: FlowColumns, row: number): number {
+  const has = columns.has[row] as number;
+  if (has & Has.zone) return columns.zone[row] as number;
+  return has & Has.originalZone ? (columns.originalZone[row] as number) : 0;
 }
 
 /** Words in the order they were learnt, or sorted by time. */

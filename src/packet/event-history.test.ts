@@ -147,3 +147,19 @@ test("between two words a flow that lived is made to talk as often as asked", ()
   const times = Array.from({ length: words.count }, (_, at) => words.timeMs[at]);
   assert.deepEqual(times, [0, 10_000, 20_000, 25_000]);
 });
+
+test("where there is no limit nobody is evicted: who ends early was deleted", () => {
+  for (const [capacityFlows, deletedFlows] of [
+    [0, 1],
+    [1000, 1],
+    [10, 0],
+  ] as const) {
+    const history = new EventHistory({ settings: SETTINGS });
+    history.noteCount(500, { occupancyFlows: 10, capacityFlows, oneOf: 1 });
+    const flow = { id: 1, protocol: UDP };
+    told(history, EventKind.NEW, { ...flow, timeoutSeconds: 30 }, 1000);
+    told(history, EventKind.DESTROY, flow, 2000);
+    assert.equal(history.counts.deletedFlows, deletedFlows, `of ${capacityFlows}`);
+    assert.equal(history.counts.evictedFlows, 1 - deletedFlows, `of ${capacityFlows}`);
+  }
+});

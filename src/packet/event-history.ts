@@ -10,11 +10,10 @@
  * (nf_conntrack_timestamp), which say when it expired. How long the collector takes is seen at flows that
  * cannot have spoken again, such as those in TIME_WAIT.
  */
-import { ADDRESS_WORDS } from "../table/address.ts";
 import { type FlowColumns, Has } from "../table/columns.ts";
 import { EventKind, type FlowEventBatch } from "../table/flow-event.ts";
 import { type IdleContext, IdleLookup, timeoutCandidates } from "../table/idle.ts";
-import { DCCP, ICMP, ICMPV6, SCTP, TCP } from "../table/protocol.ts";
+import { DCCP, SCTP, TCP } from "../table/protocol.ts";
 import { TcpState } from "../table/state.ts";
 import { Status } from "../table/status.ts";
 import { CollectorPasses } from "./collector-passes.ts";
@@ -73,10 +72,6 @@ const TCP_WORDS = [
 const CONVERSATION = Status.SEEN_REPLY | Status.ASSURED;
 /** Times are told in whole seconds of what remains, and events are fetched a little late. */
 const SLACK_MS = 1500;
-/** No flow waits longer for the collector (nf_conntrack_core.c, GC_SCAN_INTERVAL_MAX), and a little. */
-const COLLECTOR_MS = 62_000;
-/** So long the collector's delay that was seen last is believed. */
-const DELAY_KEPT_MS = 60_000;
 /** Use of the limit from which a flow that ends early was evicted rather than deleted. */
 const FULL_SHARE = 0.95;
 /** A stream of UDP is one that spoke after two seconds. */
@@ -111,9 +106,6 @@ export class EventHistory {
   /** Ids of flows that ended while a table was being read, which may have them still. */
   readonly #endedInDump = new Set<number>();
   #occupancyShare = 0;
-  /** The longest the collector was seen to take lately, and when. */
-  #delayMs = COLLECTOR_MS;
-  #delaySeenMs = -Infinity;
   readonly #passes = new CollectorPasses();
 
   constructor(context: IdleContext) {
@@ -129,7 +121,8 @@ export class EventHistory {
 
   /** The kernel's own count, of which one flow in `oneOf` has events, and the limit in flows. */
   noteCount(atMs: number, count: { occupancyFlows: number; capacityFlows: number; oneOf: number }): void {
-    this.#occupancyShare = count.occupancyFlows / count.capacityFlows;
+    // 0: no limit, under which nothing is ever evicted (up to Linux 6.18).
+    this.#occupancyShare = count.capacityFlows > 0 ? count.occupancyFlows / count.capacityFlows : 0;
     this.#passes.noteCount(atMs, count.occupancyFlows, count.oneOf);
   }
 
@@ -247,11 +240,11 @@ export class EventHistory {
 
   /** Makes a flow that spoke last at `spokeMs`; it expires as the row says, as of `atMs`. */
   #arrive(columns: FlowColumns, row: number, spokeMs: number, atMs: number): number {
-    const flow = this.#makeFlow(columns, row, spokeMs);
     const { flows } = this;
+    const flow = flows.addRow(columns, row, spokeMs);
     this.#byId.set(flows.id[flow] as number, flow);
     const [state, status] = [stateOf(columns, row), statusOf(columns, row)];
-    const protocol = ((flows.kind[flow] as number) >>> 8) & 0xff;
+    const protocol = flows.protocolOf(flow);
     if (protocol === SCTP || protocol === DCCP) {
       this.counts.leftOutFlows += 1;
     } else if (protocol === TCP) {
@@ -294,39 +287,12 @@ export class EventHistory {
     this.#tell(spokeMs, flow, Word.SPEAK);
   }
 
-  #makeFlow(columns: FlowColumns, row: number, bornMs: number): number {
-    const { flows } = this;
-    const flow = flows.add();
-    const family = columns.family[row] as number;
-    const protocol = columns.protocol[row] as number;
-    flows.kind[flow] = (family | (protocol << 8) | (zoneOf(columns, row) << 16)) >>> 0;
-    const words = family === 6 ? ADDRESS_WORDS : 1;
-    for (let word = 0; word < ADDRESS_WORDS; word += 1) {
-      const from = row * ADDRESS_WORDS + word;
-      const to = flow * ADDRESS_WORDS + word;
-      flows.source[to] = word < words ? (columns.originalSource[from] as number) : 0;
-      flows.destination[to] = word < words ? (columns.originalDestination[from] as number) : 0;
-    }
-    const first = columns.originalSourceDiscriminator[row] as number;
-    const second = columns.originalDestinationDiscriminator[row] as number;
-    flows.discriminators[flow] = (first | (second << 16)) >>> 0;
-    // The id of an ICMP flow stands at the same place in both directions; its type does not.
-    const isIcmp = protocol === ICMP || protocol === ICMPV6;
-    const answer = isIcmp ? (columns.replyDestinationDiscriminator[row] as number) : first;
-    flows.turned[flow] = ((isIcmp ? first : second) | (answer << 16)) >>> 0;
-    flows.id[flow] = columns.id[row] as number;
-    flows.bornMs[flow] = bornMs;
-    flows.spokeMs[flow] = bornMs;
-    flows.dump[flow] = 0;
-    return flow;
-  }
-
   /** What a later look at a flow says of it; whether it spoke for that. */
   #change(columns: FlowColumns, row: number, flow: number, atMs: number): boolean {
     const { flows } = this;
     const before = flows.status[flow] as number;
     const status = (columns.has[row] as number) & Has.status ? statusOf(columns, row) : before;
-    const protocol = ((flows.kind[flow] as number) >>> 8) & 0xff;
+    const protocol = flows.protocolOf(flow);
     const isAnswered = (status & ~before & Status.SEEN_REPLY) !== 0;
     if (protocol === TCP) {
       const state =
@@ -377,8 +343,8 @@ export class EventHistory {
   }
 
   #isRenewable(flow: number): boolean {
-    const { kind, state } = this.flows;
-    return isRenewable(((kind[flow] as number) >>> 8) & 0xff, state[flow] as number);
+    const { flows } = this;
+    return isRenewable(flows.protocolOf(flow), flows.state[flow] as number);
   }
 
   /** A flow is gone: by its timeout, by hand, or for others. */
@@ -388,7 +354,7 @@ export class EventHistory {
     const expiresMs = flows.expiresMs[flow] as number;
     const hasStamp = ((columns.has[row] as number) & Has.stoppedAt) !== 0;
     const endMs = hasStamp ? Math.min(columns.stoppedAtMs[row] as number, atMs) : atMs;
-    const protocol = ((flows.kind[flow] as number) >>> 8) & 0xff;
+    const protocol = flows.protocolOf(flow);
     if (endMs < expiresMs - SLACK_MS) {
       this.#endEarly(flow, protocol, endMs);
       return;
@@ -396,12 +362,12 @@ export class EventHistory {
     const delayMs = endMs - expiresMs;
     if (!hasStamp || atMs - endMs > SLACK_MS) this.#passes.noteEnd(atMs);
     if (!this.#isRenewable(flow)) {
-      this.#noteDelay(delayMs, atMs);
+      this.#passes.noteDelay(delayMs, atMs);
       return;
     }
     const timeoutMs = this.#timeoutOf(flow);
     if (timeoutMs === undefined) return;
-    const longestMs = hasStamp ? 0 : this.#longestDelayMs(atMs);
+    const longestMs = hasStamp ? 0 : this.#passes.longestDelayMs(atMs);
     if (delayMs <= longestMs + SLACK_MS) return;
     // It was renewed since: silent for its timeout, and then waiting for the collector.
     const spokeMs = endMs - longestMs / 2 - timeoutMs;
@@ -428,28 +394,9 @@ export class EventHistory {
     this.#tell(endMs, flow, Word.DELETED);
   }
 
-  #noteDelay(delayMs: number, atMs: number): void {
-    const isOld = atMs - this.#delaySeenMs > DELAY_KEPT_MS;
-    if (delayMs >= this.#delayMs || isOld || this.#delaySeenMs === -Infinity) {
-      this.#delayMs = Math.min(Math.max(0, delayMs), COLLECTOR_MS);
-      this.#delaySeenMs = atMs;
-    }
-  }
-
-  /** A flow that had expired at the pass before would have been gone then. */
-  #longestDelayMs(atMs: number): number {
-    const passMs = this.#passes.before(atMs);
-    if (passMs !== undefined) return Math.min(atMs - passMs, COLLECTOR_MS);
-    return atMs - this.#delaySeenMs > 2 * DELAY_KEPT_MS ? COLLECTOR_MS : this.#delayMs;
-  }
-
   #timeoutOf(flow: number): number | undefined {
-    const { kind, state, status } = this.flows;
-    return this.#timeoutMs(
-      ((kind[flow] as number) >>> 8) & 0xff,
-      state[flow] as number,
-      status[flow] as number,
-    );
+    const { flows } = this;
+    return this.#timeoutMs(flows.protocolOf(flow), flows.state[flow] as number, flows.status[flow] as number);
   }
 
   #timeoutMs(protocol: number, state: number, status: number): number | undefined {
@@ -492,13 +439,6 @@ export function timeoutMsOf(
 
 function stateOf(columns: FlowColumns, row: number): number {
   return (columns.has[row] as number) & Has.state ? (columns.state[row] as number) : TcpState.NONE;
-}
-
-/** The zone of the original direction; flows without one are of zone 0. */
-function zoneOf(columns: FlowColumns, row: number): number {
-  const has = columns.has[row] as number;
-  if (has & Has.zone) return columns.zone[row] as number;
-  return has & Has.originalZone ? (columns.originalZone[row] as number) : 0;
 }
 
 function statusOf(columns: FlowColumns, row: number): number {

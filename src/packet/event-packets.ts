@@ -104,7 +104,7 @@ export class EventPackets {
     batch.kind[row] = kindOf(word);
     batch.timeMs[row] = words.timeMs[wordRow] as number;
     batch.family[row] = kind & 0xff;
-    batch.protocol[row] = (kind >>> 8) & 0xff;
+    batch.protocol[row] = flows.protocolOf(flow);
     batch.zone[row] = kind >>> 16;
     batch.sourceDiscriminator[row] = discriminators & 0xffff;
     batch.destinationDiscriminator[row] = discriminators >>> 16;
@@ -170,7 +170,7 @@ export function talking(
     const last = before[flow] as number;
     before[flow] = row;
     if (last < 0) continue;
-    const protocol = ((flows.kind[flow] as number) >>> 8) & 0xff;
+    const protocol = flows.protocolOf(flow);
     const [state, status] = [words.state[last] as number, words.status[last] as number];
     if (!mayRenew(protocol, state)) continue;
     const timeout = timeoutMs(protocol, state, status);

@@ -4,7 +4,7 @@
  * are the band: no distribution is assumed.
  */
 import type { Grid } from "./forecast-grid.ts";
-import { type Way, waysFor } from "./forecast-ways.ts";
+import { type Slots, type Way, waysFor } from "./forecast-ways.ts";
 
 /** What is told for one instant ahead. */
 export interface Told {
@@ -135,8 +135,6 @@ function distanceOf(ahead: number, ways: readonly Way[], { origins, told }: Trie
   }));
   return { ahead, shares, errors, sorted: errors.toSorted((a, b) => a.error - b.error) };
 }
-
-type Slots = Grid["flows"];
 
 /** How much each way counts, by its mean error where it and "stays as it is" could both tell. */
 function sharesOf(

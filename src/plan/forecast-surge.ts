@@ -7,8 +7,7 @@
  * where s is how fast it rises now and W the holding time: "arrivals times holding time" is where it ends,
  * and flows that were there before and stay (a hoard) do not matter. W is seen in the rise itself: it bends.
  */
-import type { Learnt } from "./forecast-learn.ts";
-import { quantile } from "./forecast-learn.ts";
+import { type Learnt, quantile } from "./forecast-learn.ts";
 import { dampedLength, LEAST_PERSISTENCE_SECONDS, TREND_PERSISTENCE } from "./forecast-ways.ts";
 
 export interface Surge {
@@ -213,6 +212,21 @@ function holdingOf(
   const bent = before > 0 ? holding(after / before) : Infinity;
   const isSeen = Number.isFinite(most) && before > error && bent < BEND_AGES * 2 * apart;
   return isSeen ? { holdingSeconds: bent, holdingBy: "bend" } : {};
+}
+
+/** A surge whose last seconds brought less than this share of what they should is over. */
+const OVER_SHARE = 0.1;
+/** Of the last seconds these at either end are compared. */
+const END_SECONDS = 3;
+
+/** Whether the last `seconds` stood still; seconds in which chance moves as much as the surge do not tell. */
+export function isOver({ perSecond }: Surge, seconds: Float64Array): boolean {
+  const [first, last] = [seconds.subarray(0, END_SECONDS), seconds.subarray(-END_SECONDS)].map(
+    (few) => few.reduce((sum, flows) => sum + flows, 0) / END_SECONDS,
+  );
+  const [from, to] = [first ?? NaN, last ?? NaN];
+  const wanted = perSecond * (seconds.length - END_SECONDS);
+  return wanted > SIGMAS * Math.sqrt(Math.max(1, to)) && to - from < OVER_SHARE * wanted;
 }
 
 /** What a surge adds `aheadSeconds` from now, and between what that lies. */

@@ -15,7 +15,7 @@
 export type { Facts } from "./facts.ts";
 export { judge, worseLevel } from "./judge.ts";
 export { type Drops, dropsApart } from "./drops.ts";
-export { freeNow, keepAfterReboot, lookCloser, raiseCapacity, setBuckets } from "./remedies.ts";
+export { freeNow, keepAfterReboot, lookCloser, memoryOf, raiseCapacity, setBuckets } from "./remedies.ts";
 export { amountOf, groupDigits, percent } from "./wording.ts";
 export { extensionBytesOf, tableMemory, type TableMemory } from "./memory.ts";
 export { tableFigures, type TableFigures } from "./table-figures.ts";
@@ -74,15 +74,9 @@ export { ansiblePlaybook } from "./plan-formats/ansible.ts";
 export type { FormattedPlan } from "./plan-formats/format-lines.ts";
 export { kubeProxyConfiguration } from "./plan-formats/kube-proxy.ts";
 export { sysctlFile } from "./plan-formats/sysctl-file.ts";
-export {
-  type Break,
-  type GoneFlows,
-  type StateChange,
-  type WantedChange,
-  whatIf,
-  type WhatIf,
-  type WhatIfFacts,
-} from "./whatif.ts";
+export { type GoneFlows, type StateChange, type WantedChange, whatIf, type WhatIf } from "./whatif.ts";
+export type { Break } from "./whatif-breaks.ts";
+export type { WhatIfFacts } from "./whatif-facts.ts";
 export { whatIfCurve, type WhatIfCurve } from "./whatif-curve.ts";
 export { whatIfToJson } from "./whatif-json.ts";
 export { LEAST_LOSS_SHARE, type TableState } from "./whatif-table.ts";

@@ -21,6 +21,11 @@ export interface AgesReading {
   ofFlows: number;
 }
 
+/** What a flow that was counted stands for: 1 unless it is a sample. */
+export function scaleOf({ flowsRead, ofFlows }: AgesReading): number {
+  return flowsRead === 0 ? 1 : ofFlows / flowsRead;
+}
+
 /** What somebody observed of a table. Plain values: whoever reads makes it (cli/observe.ts). */
 export interface Observation {
   /** The earlier reading, `seconds` before the other; absent when only one was made. */
@@ -84,7 +89,7 @@ export interface StationaryFlows {
 }
 
 /** Errors are multiplied by this for low and high. */
-const RANGE_ERRORS = 2;
+export const RANGE_ERRORS = 2;
 
 /** The flows there will be under `wanted`; settings it does not name stay as they are. */
 export function stationaryFlows(observation: Observation, wanted: Settings): StationaryFlows {
@@ -249,7 +254,7 @@ function scaled(regime: StationaryRegime, factor: number, balanceFlows: number):
 }
 
 function stationaryRegime(
-  { flowsRead, ofFlows }: AgesReading,
+  reading: AgesReading,
   regime: RegimeAges,
   table: LifeTable | undefined,
   timeoutSeconds: number | undefined,
@@ -257,7 +262,7 @@ function stationaryRegime(
     ? asTheyAre(regime.flows)
     : regimeFlows(regime, table, timeoutSeconds ?? 0),
 ): StationaryRegime {
-  const scale = flowsRead === 0 ? 1 : ofFlows / flowsRead;
+  const scale = scaleOf(reading);
   const predicted = predictedOf(counted, scale);
   const entriesPerSecond = (regime.ages[0] ?? 0) * scale;
   return {
@@ -330,7 +335,7 @@ function lifeTableOf(
 /** What a flow of the first reading stands for, in flows of the second: samples may differ in their share. */
 function weightOf(first: AgesReading, second: AgesReading): number {
   if (first.flowsRead === 0 || second.flowsRead === 0) return 1;
-  return first.ofFlows / first.flowsRead / (second.ofFlows / second.flowsRead);
+  return scaleOf(first) / scaleOf(second);
 }
 
 function isSameRegime(one: RegimeAges, other: RegimeAges): boolean {

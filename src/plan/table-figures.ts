@@ -2,6 +2,7 @@
  * The few figures nearly every rule starts from, taken from whichever fact tells them: occupancy, capacity,
  * buckets and what follows from them. A figure that no fact tells is absent.
  */
+import { isLookedAt } from "../table/host.ts";
 import type { Facts } from "./facts.ts";
 
 export interface TableFigures {
@@ -50,10 +51,8 @@ export function underPressure(facts: Facts): boolean {
 
 /** Namespaces other than the one looked at. */
 export function otherNamespaces(facts: Facts): NonNullable<Facts["namespaces"]> {
-  const own = facts.host.namespaceInode;
-  return (facts.namespaces ?? []).filter((namespace) =>
-    own === undefined ? !namespace.own : namespace.inode !== own,
-  );
+  const inode = facts.host.namespaceInode;
+  return (facts.namespaces ?? []).filter((namespace) => !isLookedAt(namespace, inode));
 }
 
 /** The first reading, where there are two. */
@@ -77,8 +76,7 @@ function flowsOfWholeCensus(facts: Facts): number | undefined {
 }
 
 function ownNamespace(facts: Facts): NonNullable<Facts["namespaces"]>[number] | undefined {
-  const own = facts.host.namespaceInode;
-  return facts.namespaces?.find((namespace) => (own === undefined ? namespace.own : namespace.inode === own));
+  return facts.namespaces?.find((namespace) => isLookedAt(namespace, facts.host.namespaceInode));
 }
 
 function flowsOfOthers(facts: Facts): number {

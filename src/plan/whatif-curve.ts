@@ -12,7 +12,7 @@
  * to the other in a straight line.
  */
 import type { LifeTable } from "./life-table.ts";
-import type { Observation, StationaryRegime } from "./stationary.ts";
+import { type Observation, RANGE_ERRORS, scaleOf, type StationaryRegime } from "./stationary.ts";
 import type { WhatIf } from "./whatif.ts";
 
 /** Points of the curve: closer together at the beginning, where states with short timeouts move. */
@@ -21,8 +21,6 @@ const POINTS = 49;
 const SPANS = 40;
 /** Where no timeout is changed the next hour is shown. */
 const USUAL_SECONDS = 3600;
-/** As everywhere here: low and high are two standard errors off. */
-const RANGE_ERRORS = 2;
 
 /** Columns of one length; the first point is now. */
 export interface WhatIfCurve {
@@ -37,8 +35,8 @@ export interface WhatIfCurve {
 /** The way to `answer.after`; `answer` is what whatIf said of the same observation. */
 export function whatIfCurve(observation: Observation, answer: WhatIf): WhatIfCurve {
   const reach = answer.reachedAfterSeconds ?? USUAL_SECONDS;
-  const { ofFlows, flowsRead, regimes } = observation.second;
-  const scale = flowsRead === 0 ? 1 : ofFlows / flowsRead;
+  const { regimes } = observation.second;
+  const scale = scaleOf(observation.second);
   const ways = answer.stationary.regimes.map((regime, index) =>
     wayOf(regime, regimes[index]?.ages ?? new Uint32Array(0), scale),
   );

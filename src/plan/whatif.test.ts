@@ -8,7 +8,8 @@ import type { Settings } from "../table/settings.ts";
 import { TcpState } from "../table/state.ts";
 import { Status } from "../table/status.ts";
 import { stationaryFlows } from "./stationary.ts";
-import { whatIf, type WhatIf, type WhatIfFacts } from "./whatif.ts";
+import { whatIf, type WhatIf } from "./whatif.ts";
+import type { WhatIfFacts } from "./whatif-facts.ts";
 
 const TALKING = Status.SEEN_REPLY | Status.ASSURED | Status.CONFIRMED;
 const DAY = 86_400;

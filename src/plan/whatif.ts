@@ -6,41 +6,20 @@
  * how packets are judged are named as not previewed: packets are needed for them.
  */
 import type { RegimeAges, SilentService } from "../census/census.ts";
-import type { Host } from "../table/host.ts";
-import { TCP } from "../table/protocol.ts";
 import { type SettingKey, SETTING_KEYS, settingOf, type Settings } from "../table/settings.ts";
-import { floorsCrossed } from "./rfc-floors.ts";
 import {
+  balancedModel,
   isUntold,
   type Observation,
   type Predicted,
-  balancedModel,
+  scaleOf,
   type StationaryFlows,
   wantedTimeout,
 } from "./stationary.ts";
-import { bucketsTooFew, LEAST_LOSS_SHARE, type TableState, tableStateOf } from "./whatif-table.ts";
 import { type RemainingSpan, type Uncollected, uncollectedFlows } from "./uncollected.ts";
-import { groupDigits, percent } from "./wording.ts";
-
-/** Everything somebody has seen that matters. */
-export interface WhatIfFacts {
-  observation: Observation;
-  host: Host;
-  /** As read; absent keys are not known. */
-  settings: Settings;
-  /** nf_conntrack_count before the readings: it counts what no listing shows, too. */
-  occupancyFlows?: number;
-  /** Flows of other namespaces: they share the buckets. */
-  otherFlows?: number;
-  /** Namespaces that hold flows: each may hold the limit. */
-  namespacesInUse?: number;
-  /** This kernel counts flows refused for a long chain. */
-  countsLongChains?: boolean;
-  /** Answered flows that are silent for longer than the wanted timeouts allow. */
-  silentServices: readonly SilentService[];
-  /** How long flows of login sessions have been silent, the operator's own and others; undefined: unknown. */
-  sessions?: { own: readonly (number | undefined)[]; others: readonly (number | undefined)[] };
-}
+import { type Break, breaksOf } from "./whatif-breaks.ts";
+import type { WhatIfFacts } from "./whatif-facts.ts";
+import { type TableState, tableStateOf } from "./whatif-table.ts";
 
 /** One row of a change: what a setting is, and what it would be. */
 export interface WantedChange {
@@ -73,24 +52,6 @@ export interface GoneFlows {
   medianKeepSeconds?: number;
   /** Flows with a changed timeout whose idle age is unknown: some of them may be gone, too. */
   unknownFlows: number;
-}
-
-export type BreakCode =
-  | "silent-flows"
-  | "translated-flows"
-  | "not-picked-up"
-  | "own-session"
-  | "login-sessions"
-  | "below-rfc-floor"
-  | "over-capacity"
-  | "buckets-too-few";
-
-/** Something that would stop working. */
-export interface Break {
-  code: BreakCode;
-  why: string;
-  flows: number;
-  key?: SettingKey;
 }
 
 export interface WhatIf {
@@ -142,12 +103,13 @@ export function whatIf(
     untoldFlows: untold(observation, wanted),
     ...(reachedAfterSeconds === undefined ? {} : { reachedAfterSeconds }),
     byState: stateChanges(observation, stationary, wanted),
-    breaks: [
-      ...breaksOf(facts, wanted, total.flows + uncollected.peakFlows, tableAfter),
-      ...fewBuckets(facts, tableBefore, tableAfter),
-    ],
+    breaks: breaksOf(facts, wanted, {
+      peakFlows: total.flows + uncollected.peakFlows,
+      before: tableBefore,
+      after: tableAfter,
+    }),
     silentServices: facts.silentServices,
-    silentScale: scaleOf(observation),
+    silentScale: scaleOf(observation.second),
     table: { before: tableBefore, after: tableAfter },
     notPreviewed: changes.flatMap(({ key }) => notPreviewed(key)),
     stationary,
@@ -204,7 +166,7 @@ function changedRegimes(
 
 /** Counts every flow that is silent for as long as its new timeout, or longer. */
 function goneFlows(observation: Observation, wanted: Settings): GoneFlows {
-  const scale = scaleOf(observation);
+  const scale = scaleOf(observation.second);
   let [gone, translated, unknown] = [0, 0, 0];
   const byRemaining = new Map<number, number>();
   for (const { regime, inForce, after } of changedRegimes(observation, wanted)) {
@@ -230,13 +192,13 @@ function goneFlows(observation: Observation, wanted: Settings): GoneFlows {
 
 function untold(observation: Observation, wanted: Settings): number {
   const regimes = observation.second.regimes.filter((regime) => isUntold(observation, regime, wanted));
-  return regimes.reduce((sum, { flows }) => sum + flows, 0) * scaleOf(observation);
+  return regimes.reduce((sum, { flows }) => sum + flows, 0) * scaleOf(observation.second);
 }
 
 function leftovers(observation: Observation): number {
   const unknown = observation.second.regimes.flatMap((regime) => regime.unknown);
   const found = unknown.filter(({ why }) => why === "longer-than-setting");
-  return found.reduce((sum, { flows }) => sum + flows, 0) * scaleOf(observation);
+  return found.reduce((sum, { flows }) => sum + flows, 0) * scaleOf(observation.second);
 }
 
 function keptTimes(
@@ -270,7 +232,7 @@ function stateChanges(
   wanted: Settings,
 ): StateChange[] {
   const rows = new Map<string, StateChange>();
-  const scale = scaleOf(observation);
+  const scale = scaleOf(observation.second);
   for (const [index, regime] of observation.second.regimes.entries()) {
     const then = stationary.regimes[index];
     if (then === undefined) continue;
@@ -315,122 +277,6 @@ function together(one: StateChange, other: StateChange): StateChange {
     lowFlows: longer.lowFlows + shorter.lowFlows,
     highFlows: longer.highFlows + shorter.highFlows,
   };
-}
-
-function breaksOf(facts: WhatIfFacts, wanted: Settings, peakFlows: number, then: TableState): Break[] {
-  const { observation, silentServices, settings } = facts;
-  const scale = scaleOf(observation);
-  const sum = (of: (service: SilentService) => number): number =>
-    silentServices.reduce((total, service) => total + of(service), 0) * scale;
-  const silent = sum(({ flows }) => flows);
-  const translated = sum(({ translatedFlows }) => translatedFlows);
-  const breaks: Break[] = silentSessions(facts, wanted);
-  const loose = (wanted.nf_conntrack_tcp_loose ?? settings.nf_conntrack_tcp_loose) !== 0;
-  if (silent > 0) {
-    breaks.push({
-      code: "silent-flows",
-      why:
-        "answered flows are silent for longer; whether they are still in use nobody can see, and the next " +
-        "packet of those that are finds no flow",
-      flows: silent,
-    });
-  }
-  if (translated > 0) {
-    breaks.push({
-      code: "translated-flows",
-      why:
-        "of these are translated: they are not picked up again, or with another port; the connection hangs " +
-        "or is reset",
-      flows: translated,
-    });
-  }
-  const tcp = silentServices.filter(({ protocol }) => protocol === "tcp");
-  const tcpFlows =
-    tcp.reduce((total, { flows, translatedFlows }) => total + flows - translatedFlows, 0) * scale;
-  if (!loose && tcpFlows > 0) {
-    breaks.push({
-      code: "not-picked-up",
-      why: "of these are TCP, and tcp_loose is 0: their packets are invalid from then on",
-      flows: tcpFlows,
-    });
-  }
-  breaks.push(...belowFloors(facts, wanted));
-  return [...breaks, ...overCapacity(facts, peakFlows, then)];
-}
-
-/** More flows than the table may hold: in the long run, or, where it then fits, until they are gone. */
-function overCapacity(
-  { observation, occupancyFlows = observation.second.ofFlows }: WhatIfFacts,
-  peakFlows: number,
-  { capacityFlows = 0 }: TableState,
-): Break[] {
-  if (capacityFlows <= 0) return [];
-  const over = { code: "over-capacity", key: "nf_conntrack_max" } as const;
-  if (peakFlows > capacityFlows) {
-    const why = "flows more than the table can hold: new connections are dropped";
-    return [{ ...over, why, flows: peakFlows - capacityFlows }];
-  }
-  if (occupancyFlows <= capacityFlows) return [];
-  const why = "flows more than the table can hold at first: until they are gone new connections are dropped";
-  return [{ ...over, why, flows: occupancyFlows - capacityFlows }];
-}
-
-/** A limit that was raised without its buckets: what a full table would lose in silence. */
-function fewBuckets(facts: WhatIfFacts, before: TableState, after: TableState): Break[] {
-  const found = bucketsTooFew(facts, before, after);
-  if (found === undefined) return [];
-  const key = facts.settings.nf_conntrack_buckets === undefined ? "hashsize" : "nf_conntrack_buckets";
-  const { bucketCount, loadFlowsPerBucket, lossShare, flows } = found;
-  const lost =
-    lossShare < LEAST_LOSS_SHARE
-      ? "every packet then searches long chains"
-      : `up to ${percent(lossShare)} of new connections are then refused in silence for a long chain`;
-  return [
-    {
-      code: "buckets-too-few",
-      why:
-        `flows more than buckets when the table is full, ${loadFlowsPerBucket.toFixed(1)} a bucket: ` +
-        `${lost}; to this limit belong ${groupDigits(bucketCount)} buckets: --set ${key}=${bucketCount}`,
-      flows,
-      key,
-    },
-  ];
-}
-
-/** Half-open TCP never carries a session: the timeout of ESTABLISHED decides. */
-function silentSessions({ sessions, observation }: WhatIfFacts, wanted: Settings): Break[] {
-  const established = observation.second.regimes.find(
-    ({ protocolNumber, state, capped }) => protocolNumber === TCP && state === "ESTABLISHED" && !capped,
-  );
-  if (established === undefined || sessions === undefined) return [];
-  const then = wantedTimeout(observation, established, wanted) ?? Number.POSITIVE_INFINITY;
-  const silent = (idle: readonly (number | undefined)[]): number =>
-    idle.filter((seconds) => seconds !== undefined && seconds > then).length;
-  const rows: Break[] = [
-    { code: "own-session", why: "your own SSH session is silent for longer", flows: silent(sessions.own) },
-    {
-      code: "login-sessions",
-      why: "flows of login sessions on this host, perhaps yours, are silent for longer",
-      flows: silent(sessions.others),
-    },
-  ];
-  return rows.filter(({ flows }) => flows > 0);
-}
-
-/** Floors that the change goes below, or further below. */
-function belowFloors({ observation, settings }: WhatIfFacts, wanted: Settings): Break[] {
-  const scale = scaleOf(observation);
-  return floorsCrossed(settings, wanted).map(({ key, to, why }) => {
-    const governed = observation.second.regimes.filter(
-      (regime) => regime.key === key || isUntold(observation, regime, { [key]: to }),
-    );
-    const flows = governed.reduce((sum, each) => sum + each.flows, 0) * scale;
-    return { code: "below-rfc-floor" as const, why, flows, key };
-  });
-}
-
-function scaleOf({ second }: Observation): number {
-  return second.flowsRead === 0 ? 1 : second.ofFlows / second.flowsRead;
 }
 
 /** Settings whose effect neither idle ages nor arithmetic tell. */

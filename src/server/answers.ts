@@ -4,16 +4,16 @@
 import { type Census, censusToJson } from "../census/census.ts";
 import {
   bootOutlook,
-  extensionBytesOf,
   type Facts,
   type Forecast,
+  memoryOf,
   type OutlookRow,
   tableFigures,
-  tableMemory,
+  worseLevel,
 } from "../plan/plan.ts";
 import type { Level } from "../table/finding.ts";
 import type { Definition } from "../table/boot.ts";
-import type { NamespaceFacts } from "../table/host.ts";
+import { isLookedAt } from "../table/host.ts";
 import type { SeriesColumns } from "../table/series.ts";
 import { SETTING_KEYS, settingOf } from "../table/settings.ts";
 import { defaultSizesOf } from "../table/sizes.ts";
@@ -87,25 +87,18 @@ export function statusJson(
   };
 }
 
-const WORST_FIRST = ["critical", "warning", "unknown", "ok"] as const satisfies readonly Level[];
-
 /** How it stands: as it is judged now, or worse where an alert still fires. */
 export function levelOf({ verdict, alerts }: Pick<WatchState, "verdict" | "alerts">): Level {
   const firing = alerts.filter(({ state }) => state === "firing");
-  const levels = new Set<Level>([verdict.level, ...firing.map(({ level }) => level)]);
-  return WORST_FIRST.find((level) => levels.has(level)) ?? "unknown";
+  return firing.reduce((worst, { level }) => worseLevel(worst, level), verdict.level);
 }
 
 /** By the name it was asked for by, where there is one: that is what a command takes. */
 function watchedNamespace({ facts, namespaces }: WatchState): { namespace?: string } {
   if (facts.netns !== undefined) return { namespace: facts.netns };
-  const watched = namespaces.find((namespace) => isWatched(namespace, facts.host.namespaceInode));
+  const watched = namespaces.find((namespace) => isLookedAt(namespace, facts.host.namespaceInode));
   if (watched === undefined || watched.initial) return {};
   return { namespace: namespaceLabel(watched) };
-}
-
-function isWatched(namespace: NamespaceFacts, inode: number | undefined): boolean {
-  return inode === undefined ? namespace.own : namespace.inode === inode;
 }
 
 function eventsJson({ rates, ends, ...rest }: EventWatch): NonNullable<StatusJson["events"]> {
@@ -113,21 +106,12 @@ function eventsJson({ rates, ends, ...rest }: EventWatch): NonNullable<StatusJso
 }
 
 function memories(
-  { host, settings }: Facts,
+  facts: Facts,
   buckets: number,
   occupancyFlows: number | undefined,
   capacityFlows: number | undefined,
 ): Pick<StatusJson, "memoryBytes" | "fullMemoryBytes"> {
-  const { flowSlotBytes, pointerBytes, kernelRelease } = host;
-  const bytesOf = (flows: number): number =>
-    tableMemory({
-      flows,
-      buckets,
-      extensionBytes: extensionBytesOf(settings.values),
-      ...(flowSlotBytes === undefined ? {} : { slotBytes: flowSlotBytes }),
-      ...(pointerBytes === undefined ? {} : { pointerBytes }),
-      ...(kernelRelease === undefined ? {} : { kernelRelease }),
-    }).bytes;
+  const bytesOf = (flows: number): number => memoryOf(facts, flows, buckets).bytes;
   return {
     ...(occupancyFlows === undefined ? {} : { memoryBytes: bytesOf(occupancyFlows) }),
     ...(capacityFlows === undefined || capacityFlows === 0
@@ -199,7 +183,7 @@ export function namespacesJson({ namespaces, facts }: WatchState): NamespacesJso
   return {
     namespaces: namespaces.map((namespace) => {
       const { addresses: _addresses, createdAtMs: _createdAtMs, pid: _pid, ...rest } = namespace;
-      const watched = isWatched(namespace, facts.host.namespaceInode);
+      const watched = isLookedAt(namespace, facts.host.namespaceInode);
       return { label: namespaceLabel(namespace), ...rest, watched };
     }),
   };

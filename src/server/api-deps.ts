@@ -137,7 +137,6 @@ export interface Peer {
 
 /** One request, for the log. */
 export interface RequestLine {
-  atMs: number;
   method: string;
   /** With its query; a token in it is left out. */
   path: string;

@@ -320,4 +320,3 @@ export type LiveEvent = keyof typeof liveSchemas;
 export type LiveSample = z.infer<typeof liveSchemas.sample>;
 export type LiveCensus = z.infer<typeof liveSchemas.census>;
 export type ProblemJson = z.infer<typeof problemSchema>;
-export type ChangeRequest = z.infer<typeof changeRequestSchema>;

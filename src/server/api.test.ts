@@ -383,6 +383,24 @@ test("POST /changes makes the change where it is allowed", async () => {
   assert.equal((await jsonOf(await get("/api/v1/status")))["allowChanges"], true);
 });
 
+test("live data that a history refuses, or a queue cannot hold, leaves no client behind", async () => {
+  const refusing = {
+    ...host.history,
+    series: (): never => {
+      throw new Error("disk I/O error");
+    },
+  };
+  const { api, get } = made({ limits: { liveClients: 1 } }, { history: refusing });
+  const headers = { "last-event-id": String(clock.nowMs() - 5000) };
+  for (let time = 0; time < 2; time += 1) {
+    assert.equal((await get("/api/v1/live", { headers })).status, 500);
+  }
+  assert.deepEqual([api.liveClients, host.listeners], [0, 0]);
+  const small = made({ limits: { liveQueueBytes: 20 } });
+  assert.equal((await small.get("/api/v1/live", { headers })).status, 200);
+  assert.deepEqual([small.api.liveClients, host.listeners], [0, 0]);
+});
+
 const changesRefused: readonly (readonly [
   name: string,
   init: RequestInit,

@@ -10,7 +10,6 @@ import { DEFAULT_LIMITS } from "./api-deps.ts";
 import { answerAsset } from "./assets.ts";
 import {
   bearerOf,
-  CHANGE_HEADER,
   checkHost,
   checkOrigin,
   foreignOrigin,
@@ -26,10 +25,9 @@ import { gzipped, isWorthPacking, PackedAssets, PackedTexts, packingOf } from ".
 import { ApiProblem } from "./problem.ts";
 import { Query, shown, unknownParameter } from "./query.ts";
 import { clientOf, OneAtATime, RateLimit } from "./rate.ts";
-import { type Route, ROUTES, type RouteDeps } from "./routes.ts";
+import { checkChange, readJson } from "./request-body.ts";
+import { API_PREFIX, type Route, ROUTES, type RouteDeps } from "./routes.ts";
 import { WhatifAnswers } from "./whatif-answer.ts";
-
-export const API_PREFIX = "/api/v1";
 
 export interface Api {
   /** Answers a request; never throws. `peer` is who asks, where a connection tells. */
@@ -224,7 +222,7 @@ async function answerRoute(parts: Parts, context: ApiContext, route: Route): Pro
     id: context.req.param("id") ?? "",
     signal,
     nowMs,
-    body: () => readBody(context, limits.bodyBytes),
+    body: () => readJson(context, limits.bodyBytes),
   };
   const isCostly =
     route.costly === "always" || (route.costly === "with-filter" && url.searchParams.has("filter"));
@@ -232,51 +230,6 @@ async function answerRoute(parts: Parts, context: ApiContext, route: Route): Pro
   if (!isCostly) return answerJson(context, await route.handle(deps, asked));
   costly.take(clientOf(context.env.peer.address));
   return answerJson(context, await readings.run(signal, async () => route.handle(deps, asked)));
-}
-
-/** What no form and no image can send: a page of elsewhere would have to ask first, and is refused. */
-function checkChange(context: ApiContext): void {
-  if (context.req.header(CHANGE_HEADER) === undefined) {
-    throw new ApiProblem("not-permitted", `Cannot make the change: the header ${CHANGE_HEADER} is missing`, {
-      help: `Send ${CHANGE_HEADER}: change, which pages from elsewhere cannot`,
-    });
-  }
-  const type = context.req.header("content-type") ?? "";
-  if (!/^application\/json\s*(;|$)/i.test(type)) {
-    throw new ApiProblem(
-      "unsupported-media-type",
-      `Cannot read the change: its type is ${shown(type) || "unknown"}`,
-      {
-        help: "Send it as application/json",
-      },
-    );
-  }
-}
-
-async function readBody(context: ApiContext, mostBytes: number): Promise<unknown> {
-  const text = await readText(context, mostBytes);
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ApiProblem("bad-body", "Cannot read the body: it is not JSON", { cause });
-  }
-}
-
-/** The body as text; throws ApiProblem as soon as it is too large. */
-async function readText(context: ApiContext, mostBytes: number): Promise<string> {
-  const tooLarge = (): ApiProblem =>
-    new ApiProblem("body-too-large", `Cannot read the body: it has more than ${mostBytes} bytes`);
-  if (Number(context.req.header("content-length") ?? 0) > mostBytes) throw tooLarge();
-  const { body } = context.req.raw;
-  if (body === null) return "";
-  const decoder = new TextDecoder();
-  let [text, bytes] = ["", 0];
-  for await (const piece of body as ReadableStream<Uint8Array>) {
-    bytes += piece.length;
-    if (bytes > mostBytes) throw tooLarge();
-    text += decoder.decode(piece, { stream: true });
-  }
-  return text + decoder.decode();
 }
 
 async function answerJson(context: ApiContext, value: object, status = 200): Promise<Response> {
@@ -390,7 +343,6 @@ function log(deps: ApiDeps, context: ApiContext, status: number, startMs: number
   if (url.searchParams.has("token")) url.searchParams.set("token", "-");
   const [bytes, error] = [context.get("bytes"), context.get("error")];
   deps.log({
-    atMs: deps.clock.nowMs(),
     method: context.req.method,
     path: url.pathname + url.search,
     status,

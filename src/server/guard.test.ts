@@ -47,6 +47,9 @@ const hosts: readonly (readonly [header: string, address: string, allowed: boole
   ["[2001:db8::7]:9466", "::", true],
   ["example.net:9466", "0.0.0.0", false],
   ["example.net:9466", "::", false],
+  ["gw-2.example:9466", "gw-2.example", true],
+  ["192.0.2.77:9466", "gw-2.example", true],
+  ["example.net:9466", "gw-2.example", false],
   ["", "127.0.0.1", false],
   ["a b", "127.0.0.1", false],
   ["user@127.0.0.1", "127.0.0.1", false],
@@ -204,6 +207,7 @@ for (const [name, headers, init, status] of [
   ["a page from elsewhere", { origin: "https://example.net" }, form(open.token), 403],
   ["another site", { "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }, form(open.token), 403],
   ["too much", { "content-length": "3000" }, form("a".repeat(3000)), 413],
+  ["more than it says", {}, form("a".repeat(3000)), 413],
   ["another method", {}, { method: "PUT", body: "" }, 405],
 ] as const) {
   test(`the login form with ${name} is ${status} and gives no session`, async () => {

@@ -12,7 +12,7 @@ import { ApiProblem } from "./problem.ts";
 
 export const SESSION_COOKIE = "headroom-session";
 /** A browser keeps its session for so long. */
-export const SESSION_SECONDS = 30 * 86_400;
+const SESSION_SECONDS = 30 * 86_400;
 /** A request that changes something has this header: no form and no simple request of a page can. */
 export const CHANGE_HEADER = "x-headroom";
 
@@ -32,7 +32,7 @@ export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-export function isLiteral(host: string): boolean {
+function isLiteral(host: string): boolean {
   return host.includes(":") || /^\d+\.\d+\.\d+\.\d+$/.test(host);
 }
 
@@ -43,7 +43,7 @@ function isEveryAddress(address: string): boolean {
 
 /**
  * Whether a Host header is one this server is reached by. A literal address cannot be rebound, so where it
- * listens on all addresses any literal is right; names must be known.
+ * listens on all addresses, or on those of a name, any literal is right; names must be known.
  */
 export function isAllowedHost(header: string, { listen, allowedHosts = [] }: ApiOptions): boolean {
   const asked = hostOf(header);
@@ -53,7 +53,8 @@ export function isAllowedHost(header: string, { listen, allowedHosts = [] }: Api
   if (named.some((name) => name.host === host && (name.port === undefined || name.port === port)))
     return true;
   if (isEveryAddress(listen.address)) return isLiteral(host) || isLoopback(host);
-  return isLoopback(listen.address) ? isLoopback(host) : host === listen.address.toLowerCase();
+  if (isLoopback(listen.address)) return isLoopback(host);
+  return host === listen.address.toLowerCase() || (!isLiteral(listen.address) && isLiteral(host));
 }
 
 /** Refuses a request that came by a name that is not ours. */

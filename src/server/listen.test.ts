@@ -1,12 +1,13 @@
 /** Real sockets: live data, slow clients, limits, certificates. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { get as httpsGet } from "node:https";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test, type TestContext } from "node:test";
+import { makeCertificates, whyNoCertificates } from "../../test/support/certificates.ts";
 import { fakeDeps, type FakeDeps } from "../../test/support/fake-api.ts";
 import { type FakeHost, fakeHost } from "../../test/support/fake-watched.ts";
 import { ManualClock, systemClock } from "../base/clock.ts";
@@ -240,6 +241,21 @@ test("another API answers from the next request on", async (context) => {
   assert.equal(answer.version, "2.0.0");
 });
 
+test("connections that cannot be accepted end no server", async (context) => {
+  const { listening } = await running(context);
+  const servers: { emit: (event: string, error: Error) => boolean }[] = [];
+  const hear = (message: unknown): void =>
+    void servers.push((message as { server: (typeof servers)[number] }).server);
+  subscribe("http.server.request.start", hear);
+  context.after(() => void unsubscribe("http.server.request.start", hear));
+  const ask = async (): Promise<number> => (await fetch(`${listening.url}api/v1/alerts`)).status;
+  assert.equal(await ask(), 200);
+  // As node:net does when accept() fails, such as without a file left.
+  for (let time = 0; time < 3; time += 1) servers[0]?.emit("error", new Error("accept EMFILE"));
+  assert.equal(await ask(), 200);
+  assert.equal(servers.length, 2);
+});
+
 test("an address that is taken, and one this host does not have, are said to be", async (context) => {
   const { listening, deps } = await running(context);
   for (const [place, code] of [
@@ -251,55 +267,8 @@ test("an address that is taken, and one this host does not have, are said to be"
   }
 });
 
-const hasOpenssl = spawnSync("openssl", ["version"]).status === 0;
-const noOpenssl = hasOpenssl ? false : "openssl is not installed: no certificates can be made";
 const directory = mkdtempSync(join(tmpdir(), "hr-server-"));
 after(() => rmSync(directory, { recursive: true }));
-
-function openssl(...words: string[]): void {
-  const { status, stderr } = spawnSync("openssl", words, { cwd: directory, encoding: "utf8" });
-  assert.equal(status, 0, stderr);
-}
-
-/** An authority, a server and a client that it vouches for, and a client it does not. */
-function makeCertificates(): void {
-  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  const self = (name: string): void =>
-    openssl("req", "-x509", ...ec, "-keyout", `${name}.key`, "-out", `${name}.crt`, "-subj", `/CN=${name}`);
-  self("authority");
-  self("stranger");
-  for (const name of ["server", "client"]) {
-    openssl(
-      "req",
-      ...ec.slice(0, -2),
-      "-keyout",
-      `${name}.key`,
-      "-out",
-      `${name}.csr`,
-      "-subj",
-      `/CN=${name}`,
-      "-addext",
-      "subjectAltName=IP:127.0.0.1",
-    );
-    openssl(
-      "x509",
-      "-req",
-      "-in",
-      `${name}.csr`,
-      "-CA",
-      "authority.crt",
-      "-CAkey",
-      "authority.key",
-      "-CAcreateserial",
-      "-days",
-      "2",
-      "-copy_extensions",
-      "copy",
-      "-out",
-      `${name}.crt`,
-    );
-  }
-}
 
 function pem(name: string): string {
   return readFileSync(join(directory, name), "utf8");
@@ -308,7 +277,7 @@ function pem(name: string): string {
 function statusBy(port: number, client?: string): Promise<number | string> {
   const own = client === undefined ? {} : { key: pem(`${client}.key`), cert: pem(`${client}.crt`) };
   return new Promise((resolve) => {
-    const place = { host: "127.0.0.1", port, path: "/api/v1/alerts", ca: pem("authority.crt"), agent: false };
+    const place = { host: "127.0.0.1", port, path: "/api/v1/alerts", ca: pem("ca.crt"), agent: false };
     httpsGet({ ...place, ...own }, (answer) => {
       answer.resume();
       resolve(answer.statusCode ?? 0);
@@ -316,9 +285,9 @@ function statusBy(port: number, client?: string): Promise<number | string> {
   });
 }
 
-test("client certificates: only who has one gets in", { skip: noOpenssl }, async (context) => {
-  makeCertificates();
-  const tls = { key: pem("server.key"), certificate: pem("server.crt"), clientCa: pem("authority.crt") };
+test("client certificates: only who has one gets in", { skip: whyNoCertificates }, async (context) => {
+  makeCertificates(directory, ["server", "client"], ["stranger"]);
+  const tls = { key: pem("server.key"), certificate: pem("server.crt"), clientCa: pem("ca.crt") };
   const place = { address: "0.0.0.0", port: 0 };
   const { listening } = await running(
     context,
@@ -333,7 +302,7 @@ test("client certificates: only who has one gets in", { skip: noOpenssl }, async
 
 test(
   "a key that does not belong to the certificate is said to be none",
-  { skip: noOpenssl },
+  { skip: whyNoCertificates },
   async (context) => {
     const tls = { key: pem("client.key"), certificate: pem("server.crt") };
     await assert.rejects(

@@ -143,7 +143,8 @@ function bound(
   { address, port }: { address: string; port: number },
 ): Promise<{ address: string; port: number }> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error) => reject(listenError(error, address, port)));
+    // Also later: that a connection could not be accepted is no reason to end.
+    server.on("error", (error) => reject(listenError(error, address, port)));
     server.listen({ host: address, port }, () => {
       const found = server.address();
       assert(found !== null && typeof found === "object", "A server that listens has an address");

@@ -35,8 +35,14 @@ export interface LiveClient {
   onEnd: (bytes: number) => void;
 }
 
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const HEARTBEAT = encoded(": still there\n\n");
+
 export class Live {
   readonly #facts: LiveFacts;
+  /** News as it is sent: the same bytes for all clients. */
+  readonly #frames = new WeakMap<WatchNews, Bytes>();
   #clients = 0;
 
   constructor(facts: LiveFacts) {
@@ -49,34 +55,47 @@ export class Live {
   }
 
   /** The stream of one client; throws ApiProblem when there are too many. */
-  open(client: LiveClient): ReadableStream<Uint8Array<ArrayBuffer>> {
+  open(client: LiveClient): ReadableStream<Bytes> {
     if (this.#clients >= this.#facts.mostClients) {
       throw new ApiProblem("busy", `Cannot send live data: ${this.#clients} clients have it already`, {
         help: "Close a page, or ask for /api/v1/status now and then",
         headers: { "retry-after": "10" },
       });
     }
+    // The history may refuse: nothing is open then.
+    const samples = samplesFor(client.lastEventId, this.#facts);
     this.#clients += 1;
-    const sending = new Sending(this.#facts, client, () => (this.#clients -= 1));
+    const frameOf = (news: WatchNews): Bytes => this.#frameOf(news);
+    const sending = new Sending({ ...this.#facts, frameOf }, client, () => (this.#clients -= 1));
+    sending.begin(samples);
     return sending.stream;
   }
+
+  #frameOf(news: WatchNews): Bytes {
+    const frame = this.#frames.get(news) ?? encoded(newsText(news, this.#facts));
+    this.#frames.set(news, frame);
+    return frame;
+  }
+}
+
+interface SendingFacts extends LiveFacts {
+  frameOf: (news: WatchNews) => Bytes;
 }
 
 /** One client, from its first event to its end. */
 class Sending {
-  readonly stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  readonly #facts: LiveFacts;
+  readonly stream: ReadableStream<Bytes>;
+  readonly #facts: SendingFacts;
   readonly #client: LiveClient;
-  readonly #encoder = new TextEncoder();
   readonly #stops: (() => void)[];
-  #controller: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>> | undefined;
+  #controller: ReadableStreamDefaultController<Bytes> | undefined;
   #bytes = 0;
   #lastSampleMs = 0;
 
-  constructor(facts: LiveFacts, client: LiveClient, onEnd: () => void) {
+  constructor(facts: SendingFacts, client: LiveClient, onEnd: () => void) {
     this.#facts = facts;
     this.#client = client;
-    this.stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    this.stream = new ReadableStream<Bytes>(
       {
         start: (controller) => {
           this.#controller = controller;
@@ -87,82 +106,38 @@ class Sending {
     );
     const stop = (): void => this.#end();
     client.signal.addEventListener("abort", stop, { once: true });
-    this.#stops = [onEnd, () => client.signal.removeEventListener("abort", stop)];
-    this.#write(`retry: ${RETRY_MS}\n\n`);
-    this.#resume();
-    this.#stops.push(
+    this.#stops = [
+      onEnd,
+      () => client.signal.removeEventListener("abort", stop),
       facts.watched.subscribe((news) => this.#tell(news)),
-      facts.every(HEARTBEAT_MS, () => this.#write(": still there\n\n")),
-    );
-    if (client.signal.aborted) this.#end();
+      facts.every(HEARTBEAT_MS, () => this.#send(HEARTBEAT)),
+    ];
   }
 
-  /** What a client missed while it was away for less than a minute; for a new one the last sample. */
-  #resume(): void {
-    const { history, watched, clock } = this.#facts;
-    const state = watched.state();
-    const lastMs = /^\d{1,15}$/.test(this.#client.lastEventId ?? "")
-      ? Number(this.#client.lastEventId)
-      : undefined;
-    const nowMs = clock.nowMs();
-    if (lastMs !== undefined && lastMs <= nowMs && nowMs - lastMs <= RESUME_MS) {
-      const span = { fromMs: lastMs + 1, toMs: nowMs + 1 };
-      const points = RESUME_MS / 1000 + 2;
-      const { atMs, columns } = history.series({ names: SERIES_NAMES, ...span, points });
-      atMs.forEach((at, index) => {
-        const values = Object.entries(columns).flatMap(([name, { avg }]) => {
-          const value = avg[index];
-          return value === undefined || Number.isNaN(value) ? [] : [[name, value] as const];
-        });
-        if (at > lastMs && values.length > 0) this.#sample({ atMs: at, values: Object.fromEntries(values) });
-      });
-    }
-    if (state.sample !== undefined) this.#sample({ atMs: state.sample.atMs, values: state.sample.values });
-    this.#event("state", { atMs: nowMs, level: levelOf(state) });
+  /** What comes before all news. */
+  begin(samples: readonly LiveSample[]): void {
+    this.#send(encoded(`retry: ${RETRY_MS}\n\n`));
+    for (const sample of samples) this.#sample(sample.atMs, () => encoded(sampleText(sample)));
+    this.#send(encoded(stateText(this.#facts)));
+    if (this.#client.signal.aborted) this.#end();
   }
 
   #tell(news: WatchNews): void {
-    switch (news.kind) {
-      case "sample":
-        this.#sample({ atMs: news.sample.atMs, values: news.sample.values });
-        break;
-      case "census":
-        this.#event("census", liveCensusJson(news));
-        break;
-      case "alert":
-        this.#event("alert", alertJson(news.alert));
-        break;
-      case "setting":
-        this.#event("setting", news.change);
-        break;
-      case "note":
-        this.#event("note", news.note);
-        break;
-      case "state":
-        this.#event("state", {
-          atMs: this.#facts.clock.nowMs(),
-          level: levelOf(this.#facts.watched.state()),
-        });
-        break;
-    }
+    const { frameOf } = this.#facts;
+    if (news.kind === "sample") this.#sample(news.sample.atMs, () => frameOf(news));
+    else this.#send(frameOf(news));
   }
 
-  /** Only samples have an id: the last one says where to go on. The wall clock may have been set back. */
-  #sample(sample: LiveSample): void {
-    if (sample.atMs === this.#lastSampleMs) return;
-    this.#lastSampleMs = sample.atMs;
-    this.#event("sample", sample, String(sample.atMs));
+  /** Each once. The wall clock may have been set back. */
+  #sample(atMs: number, frame: () => Bytes): void {
+    if (atMs === this.#lastSampleMs) return;
+    this.#lastSampleMs = atMs;
+    this.#send(frame());
   }
 
-  #event(event: LiveEvent, data: object, id?: string): void {
-    const idLine = id === undefined ? "" : `id: ${id}\n`;
-    this.#write(`event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`);
-  }
-
-  #write(text: string): void {
+  #send(bytes: Bytes): void {
     const controller = this.#controller;
     if (controller === undefined) return;
-    const bytes = this.#encoder.encode(text);
     if ((controller.desiredSize ?? 0) < bytes.length) {
       this.#end();
       this.#client.cut();
@@ -184,4 +159,62 @@ class Sending {
     }
     this.#client.onEnd(this.#bytes);
   }
+}
+
+/** What a client missed while it was away for less than a minute; for a new one the last sample. */
+function samplesFor(
+  lastEventId: string | undefined,
+  { history, watched, clock }: LiveFacts,
+): readonly LiveSample[] {
+  const samples: LiveSample[] = [];
+  const lastMs = /^\d{1,15}$/.test(lastEventId ?? "") ? Number(lastEventId) : undefined;
+  const nowMs = clock.nowMs();
+  if (lastMs !== undefined && lastMs <= nowMs && nowMs - lastMs <= RESUME_MS) {
+    const span = { fromMs: lastMs + 1, toMs: nowMs + 1 };
+    const points = RESUME_MS / 1000 + 2;
+    const { atMs, columns } = history.series({ names: SERIES_NAMES, ...span, points });
+    atMs.forEach((at, index) => {
+      const values = Object.entries(columns).flatMap(([name, { avg }]) => {
+        const value = avg[index];
+        return value === undefined || Number.isNaN(value) ? [] : [[name, value] as const];
+      });
+      if (at > lastMs && values.length > 0) samples.push({ atMs: at, values: Object.fromEntries(values) });
+    });
+  }
+  const { sample } = watched.state();
+  return sample === undefined ? samples : [...samples, sample];
+}
+
+function newsText(news: WatchNews, facts: Pick<LiveFacts, "watched" | "clock">): string {
+  switch (news.kind) {
+    case "sample":
+      return sampleText(news.sample);
+    case "census":
+      return eventText("census", liveCensusJson(news));
+    case "alert":
+      return eventText("alert", alertJson(news.alert));
+    case "setting":
+      return eventText("setting", news.change);
+    case "note":
+      return eventText("note", news.note);
+    case "state":
+      return stateText(facts);
+  }
+}
+
+/** Only samples have an id: the last one says where to go on. */
+function sampleText({ atMs, values }: LiveSample): string {
+  return eventText("sample", { atMs, values }, `id: ${atMs}\n`);
+}
+
+function stateText({ watched, clock }: Pick<LiveFacts, "watched" | "clock">): string {
+  return eventText("state", { atMs: clock.nowMs(), level: levelOf(watched.state()) });
+}
+
+function eventText(event: LiveEvent, data: object, idLine = ""): string {
+  return `event: ${event}\n${idLine}data: ${JSON.stringify(data)}\n\n`;
+}
+
+function encoded(text: string): Bytes {
+  return new TextEncoder().encode(text);
 }

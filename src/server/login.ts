@@ -9,6 +9,7 @@ import type { ApiOptions } from "./api-deps.ts";
 import { isSame, sessionCookie } from "./guard.ts";
 import { ApiProblem } from "./problem.ts";
 import type { RateLimit } from "./rate.ts";
+import { readText } from "./request-body.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
@@ -25,7 +26,7 @@ button { background: light-dark(#1d4ed8, #93c5fd); color: light-dark(#fff, #0b12
 
 const STYLE_DIGEST = createHash("sha256").update(STYLE).digest("base64");
 
-export const LOGIN_POLICY =
+const LOGIN_POLICY =
   `default-src 'none'; style-src 'sha256-${STYLE_DIGEST}'; base-uri 'none'; form-action 'self'; ` +
   "frame-ancestors 'none'";
 
@@ -37,7 +38,7 @@ interface Door {
 }
 
 /** Of a form with one token. */
-const MOST_FORM_CHARACTERS = 2000;
+const MOST_FORM_BYTES = 2000;
 
 /** `/login`: the page, and what its form sends. */
 export async function answerLogin(context: ApiContext, door: Door): Promise<Response> {
@@ -47,16 +48,12 @@ export async function answerLogin(context: ApiContext, door: Door): Promise<Resp
     const message = "Cannot answer: /login takes GET, HEAD and POST";
     throw new ApiProblem("method-not-allowed", message, { headers: { allow: "GET, HEAD, POST" } });
   }
-  if (Number(context.req.header("content-length") ?? Number.NaN) > MOST_FORM_CHARACTERS) {
-    throw new ApiProblem("body-too-large", "Cannot read the form: it is too large");
-  }
-  const text = await context.req.text();
-  const found = new URLSearchParams(text.slice(0, MOST_FORM_CHARACTERS)).get("token")?.trim() ?? "";
+  const text = await readText(context, MOST_FORM_BYTES, "form");
+  const found = new URLSearchParams(text).get("token")?.trim() ?? "";
   if (isSame(found, door.token)) {
     const headers = { location: "/", "set-cookie": sessionCookie(door.token, door.options) };
     return new Response(null, { status: 303, headers: { ...headers, "cache-control": "no-store" } });
   }
-  door.wrongTokens.check(door.client);
   door.wrongTokens.take(door.client);
   return page(loginPage("That is not the token of this server."), 401);
 }

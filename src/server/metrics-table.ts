@@ -2,7 +2,7 @@
  * Metrics of the table itself: what it holds, what it may hold, what the kernel counts, what is set, and the
  * other namespaces.
  */
-import { extensionBytesOf, tableFigures, tableMemory, type TableMemory } from "../plan/plan.ts";
+import { memoryOf, tableFigures, type TableMemory } from "../plan/plan.ts";
 import type { CounterName } from "../table/counters.ts";
 import { SETTING_KEYS } from "../table/settings.ts";
 import { byLabel, counter, type Family, type Figures, gauge, OTHER, snakeCase } from "./metrics-family.ts";
@@ -82,7 +82,7 @@ export const tableFamilies: readonly Family[] = [
     type: "gauge",
     labels: ["part"],
     values: (figures) => {
-      const memory = memoryOf(figures, figures.state.sample?.values.occupancyFlows);
+      const memory = memoryFor(figures, figures.state.sample?.values.occupancyFlows);
       return memory === undefined
         ? []
         : byLabel("part", { flows: memory.flowBytes, buckets: memory.bucketBytes });
@@ -91,7 +91,7 @@ export const tableFamilies: readonly Family[] = [
   gauge(
     "headroom_table_memory_when_full_bytes",
     "Kernel memory the table would have when it is full. Reckoned, not measured",
-    (figures) => memoryOf(figures, figures.state.sample?.values.capacityFlows)?.bytes,
+    (figures) => memoryFor(figures, figures.state.sample?.values.capacityFlows)?.bytes,
   ),
   gauge(
     "headroom_tracker_loaded",
@@ -120,18 +120,9 @@ function kernelLogLines(log: KernelLog | undefined): Record<string, number> {
   return lines;
 }
 
-function memoryOf({ state }: Figures, flows: number | undefined): TableMemory | undefined {
-  const { host, settings } = state.facts;
+function memoryFor({ state }: Figures, flows: number | undefined): TableMemory | undefined {
   const buckets = state.sample?.values.bucketCount;
-  if (flows === undefined || buckets === undefined) return undefined;
-  return tableMemory({
-    flows,
-    buckets,
-    extensionBytes: extensionBytesOf(settings.values),
-    ...(host.flowSlotBytes === undefined ? {} : { slotBytes: host.flowSlotBytes }),
-    ...(host.pointerBytes === undefined ? {} : { pointerBytes: host.pointerBytes }),
-    ...(host.kernelRelease === undefined ? {} : { kernelRelease: host.kernelRelease }),
-  });
+  return flows === undefined || buckets === undefined ? undefined : memoryOf(state.facts, flows, buckets);
 }
 
 export const settingFamilies: readonly Family[] = [

@@ -75,7 +75,6 @@ export class Metrics {
   #nodeExporterNames: boolean;
   readonly #pages = new Map<PageFormat, MetricsPage>();
   readonly #kept = new Map<PageFormat, Kept>();
-  readonly #forget: () => void;
   #size: { size: HistorySize; elapsedMs: number } | undefined;
 
   constructor(deps: MetricsDeps) {
@@ -85,7 +84,7 @@ export class Metrics {
     this.#sources = new Ranking(top);
     this.#services = new Ranking(top);
     this.#namespaces = new Ranking(top);
-    this.#forget = deps.watched.subscribe((news) => this.#hear(news));
+    deps.watched.subscribe((news) => this.#hear(news));
   }
 
   /** The text for a client with this Accept header: the same object as long as nothing is new. */
@@ -105,11 +104,6 @@ export class Metrics {
     this.#nodeExporterNames = nodeExporterNames;
     this.#pages.clear();
     this.#kept.clear();
-  }
-
-  /** Hears no more news. */
-  close(): void {
-    this.#forget();
   }
 
   /** Who is shown by name follows every census, also when nobody asks. */

@@ -4,9 +4,10 @@
 import * as z from "zod/mini";
 
 import { liveSchemas, problemSchema } from "./api-schema.ts";
+import { SESSION_COOKIE } from "./guard.ts";
 import { PROBLEM_STATUS, type ProblemCode } from "./problem.ts";
 import { type Parameter, PARAMETERS } from "./query.ts";
-import type { Route } from "./routes.ts";
+import { API_PREFIX, type Route } from "./routes.ts";
 
 /** What every path may answer with instead. */
 const EVERYWHERE: readonly ProblemCode[] = [
@@ -41,7 +42,7 @@ export function openApiDocument(version: string, routes: readonly Route[]): Json
         "are fixed; others may be added. Requests are limited by client; 429 and 503 say when to ask again.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: [{ url: "/api/v1" }],
+    servers: [{ url: API_PREFIX }],
     security: [{}, { token: [] }, { session: [] }, { certificate: [] }],
     paths: { ...paths, "/live": { get: liveOperation() }, "/openapi.json": { get: documentOperation() } },
     components: {
@@ -56,7 +57,7 @@ export function openApiDocument(version: string, routes: readonly Route[]): Json
         session: {
           type: "apiKey",
           in: "cookie",
-          name: "headroom-session",
+          name: SESSION_COOKIE,
           description: "Of a browser in which the token was given at /login",
         },
         certificate: { type: "mutualTLS", description: "Where client certificates are asked for" },

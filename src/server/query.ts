@@ -37,7 +37,9 @@ export const PARAMETERS = {
     schema: z.string(),
   },
   from: {
-    about: "Begin, milliseconds since 1970; by default an hour before `to` (a day for happenings)",
+    about:
+      "Begin, milliseconds since 1970; by default an hour before `to` (a day for happenings and censuses, " +
+      "30 days for incidents)",
     schema: milliseconds,
   },
   to: { about: "End, milliseconds since 1970; by default now", schema: milliseconds },

@@ -31,8 +31,7 @@ export class RateLimit {
 
   /** Takes a token; throws ApiProblem with Retry-After where there is none. */
   take(client: string): void {
-    const waitSeconds = this.#waitSeconds(client);
-    if (waitSeconds > 0) throw tooMany(waitSeconds);
+    this.check(client);
     const bucket = this.#buckets.get(client);
     if (bucket !== undefined) bucket.tokens -= 1;
   }

@@ -38,6 +38,9 @@ import { ApiProblem, type ProblemCode } from "./problem.ts";
 import { type ParameterName, type Query, shown } from "./query.ts";
 import type { WhatifAnswers } from "./whatif-answer.ts";
 
+/** Before every path of the table. */
+export const API_PREFIX = "/api/v1";
+
 const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;
 
@@ -57,7 +60,7 @@ export interface RouteDeps extends ApiDeps {
 
 export interface Route {
   method: "GET" | "POST";
-  /** After /api/v1; `{id}` stands for any segment. */
+  /** After the prefix; `{id}` stands for any segment. */
   path: string;
   summary: string;
   parameters: readonly ParameterName[];

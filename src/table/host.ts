@@ -110,3 +110,8 @@ export interface NamespaceFacts {
   /** Why the count could not be read. */
   unseen?: string;
 }
+
+/** Whether it is the namespace that is looked at, by its inode; where that is not known, the own one is. */
+export function isLookedAt({ inode, own }: NamespaceFacts, lookedAtInode: number | undefined): boolean {
+  return lookedAtInode === undefined ? own : inode === lookedAtInode;
+}

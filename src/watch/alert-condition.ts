@@ -20,6 +20,8 @@ export interface Condition {
   keeps: AlertLevel | "ok";
   /** Of something that happened at one instant: when it did so last. A new one is told again. */
   happenedMs?: number;
+  /** It fires after so long at the latest, although its rule would wait longer: later is too late. */
+  firesAfterSeconds?: number;
   /** It is over for certain: what stands ends at once, with these words. Level and `keeps` are `ok` then. */
   over?: true;
   title: string;

@@ -119,7 +119,7 @@ export class AlertKeeper {
   configure(
     options: AlertOptions,
     receivers: readonly Subscription[],
-    applied: readonly AppliedSetting[] = this.#applied,
+    applied: readonly AppliedSetting[],
   ): void {
     this.#options = options;
     this.#applied = applied;

@@ -22,11 +22,6 @@ function wordsOf(
   return found === undefined ? otherwise : { meaning: found.meaning, remedy: found.remedy };
 }
 
-/** Packets or flows of the last minute, scaled to one where less was seen of it. */
-function perMinute(amount: number, seconds: number): number {
-  return (amount * 60) / Math.max(seconds, 1);
-}
-
 /** `table-full`: at the limit, or packets dropped for want of room, or the kernel says so. */
 export function tableFull(facts: AlertFacts): readonly Condition[] | undefined {
   const { drops } = facts;
@@ -74,12 +69,11 @@ export function tableFull(facts: AlertFacts): readonly Condition[] | undefined {
 export function earlyDrop(facts: AlertFacts, options: AlertOptions): readonly Condition[] | undefined {
   const { drops } = facts;
   if (drops?.evictedFlows === undefined) return undefined;
-  const pace = perMinute(drops.evictedFlows, DROPS_SECONDS);
   if (drops.evictedFlows <= 0) return [];
   return [
     {
       code: "early-drop",
-      level: pace >= options.rules["early-drop"].flowsPerMinute ? "warning" : "ok",
+      level: drops.evictedFlows >= options.rules["early-drop"].flowsPerMinute ? "warning" : "ok",
       keeps: "warning",
       title: `${amountOf(drops.evictedFlows, "flow")} evicted in the last minute to make room`,
       evidence: figuresOf({ ...useOf(facts), evictedFlows: drops.evictedFlows, overSeconds: drops.seconds }),
@@ -96,12 +90,11 @@ export function insertClash(facts: AlertFacts, options: AlertOptions): readonly 
   const { drops } = facts;
   if (drops?.clashPackets === undefined) return undefined;
   const limit = options.rules["insert-clash"].packetsPerMinute;
-  const pace = perMinute(drops.clashPackets, DROPS_SECONDS);
-  if (pace < limit / 2) return [];
+  if (drops.clashPackets < limit / 2) return [];
   return [
     {
       code: "insert-clash",
-      level: pace >= limit ? "warning" : "ok",
+      level: drops.clashPackets >= limit ? "warning" : "ok",
       keeps: "warning",
       title: `Up to ${amountOf(drops.clashPackets, "packet")} lost to clashes in the last minute`,
       evidence: figuresOf({ clashPackets: drops.clashPackets, overSeconds: drops.seconds }),
@@ -126,7 +119,7 @@ export function chainTooLong(facts: AlertFacts, options: AlertOptions): readonly
   if (drops?.chainTooLongPackets === undefined) return undefined;
   const refused = drops.chainTooLongPackets;
   if (refused <= 0) return [];
-  const enough = perMinute(refused, DROPS_SECONDS) >= options.rules["chain-too-long"].packetsPerMinute;
+  const enough = refused >= options.rules["chain-too-long"].packetsPerMinute;
   return [
     {
       code: "chain-too-long",

@@ -148,6 +148,22 @@ test("a jump of an hour counts as 10 s, no more", () => {
   assert.equal(machine.step(condition("w"), SEEN, NOW_MS + 3_600_000).fired.length, 0);
 });
 
+test("what is too late otherwise fires before its rule would", () => {
+  const options = {
+    ...OPTIONS,
+    rules: { ...OPTIONS.rules, "near-full": { ...rules["near-full"], forSeconds: 60 } },
+  };
+  const firesAt = (firesAfterSeconds: number): number => {
+    const machine = new AlertMachine(options);
+    const urgent = condition("w", { firesAfterSeconds });
+    for (let second = 0; second <= 100; second += 1) {
+      if (machine.step(urgent, SEEN, NOW_MS + second * 1000).fired.length > 0) return second;
+    }
+    return Infinity;
+  };
+  assert.deepEqual([firesAt(0), firesAt(6), firesAt(6000)], [0, 6, 60]);
+});
+
 test("alerts are sorted: firing first, then by level, then by code", () => {
   const options = {
     ...OPTIONS,

@@ -166,7 +166,8 @@ export class AlertMachine {
     const { alert } = standing;
     if (alert.sinceMs !== now.nowMs) standing.heldSeconds += now.seconds;
     standing.alert = alertOf(condition, condition.level, alert);
-    if (standing.heldSeconds < ruleOf(this.#options, condition.code).forSeconds) return;
+    const { forSeconds } = ruleOf(this.#options, condition.code);
+    if (standing.heldSeconds < Math.min(forSeconds, condition.firesAfterSeconds ?? forSeconds)) return;
     standing.alert = {
       ...standing.alert,
       state: "firing",

@@ -315,6 +315,23 @@ test("every code has a rule, and each condition is whole: words, figures, a way 
   }
 });
 
+test("of a forecast that was made a while ago all is told from now on", () => {
+  const told = (spans: Forecast["fullIn"], ageSeconds: number): unknown => {
+    const made = forecast(spans, { madeAtMs: NOW_MS - ageSeconds * 1000 });
+    return alertRules.get("filling")?.(factsOf({ occupancyFlows: 5000 }, made), DEFAULT_ALERT_OPTIONS);
+  };
+  assert.deepEqual(
+    told({ seconds: 7200, earliestSeconds: 1200, latestSeconds: 36_000 }, 1800),
+    told({ seconds: 5400, earliestSeconds: 0, latestSeconds: 34_200 }, 0),
+  );
+});
+
+test("filling waits to be sure for a tenth of what is left at most", () => {
+  const facts = factsOf({ occupancyFlows: 5000 }, forecast({ seconds: 600, earliestSeconds: 60 }));
+  const [condition] = alertRules.get("filling")?.(facts, DEFAULT_ALERT_OPTIONS) ?? [];
+  assert.equal(condition?.firesAfterSeconds, 60);
+});
+
 test("a setting that changed is told with who may have done it, and how to put it back", () => {
   const [condition] =
     alertRules.get("setting-changed")?.(

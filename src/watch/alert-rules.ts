@@ -5,7 +5,7 @@
 import { amountOf, groupDigits, keepAfterReboot, lookCloser, percent, raiseCapacity } from "../plan/plan.ts";
 import type { Remedy } from "../table/finding.ts";
 import { roughDuration } from "../table/duration.ts";
-import type { NamespaceFacts } from "../table/host.ts";
+import { isLookedAt, type NamespaceFacts } from "../table/host.ts";
 import type { AlertOptions, ShareThresholds } from "./alert-options.ts";
 import type { Alert, AlertCode } from "./alert.ts";
 import type { AlertFacts, AlertRule, Condition } from "./alert-condition.ts";
@@ -73,6 +73,8 @@ function nearFull(facts: AlertFacts, options: AlertOptions): readonly Condition[
 const FORECAST_AGE_MAX_SECONDS = 1800;
 /** A level of `filling` is left when the table is likely full only so many times later. */
 const FILLING_SLACK = 1.5;
+/** Who waits to be sure waits no longer than this part of the time that is left. */
+const FILLING_WAIT_SHARE = 0.1;
 
 /** `filling`: by the forecast, and only where it can tell. */
 function filling(facts: AlertFacts, options: AlertOptions): readonly Condition[] | undefined {
@@ -81,34 +83,38 @@ function filling(facts: AlertFacts, options: AlertOptions): readonly Condition[]
   if (forecast === undefined || use === undefined || forecast.unknown !== undefined) return undefined;
   const ageSeconds = (facts.nowMs - forecast.madeAtMs) / 1000;
   if (Math.abs(ageSeconds) > FORECAST_AGE_MAX_SECONDS) return undefined;
+  const fromNow = (fromThen: number): number => Math.max(0, fromThen - ageSeconds);
   const by = options.rules.filling;
-  const likely = forecast.fullIn?.seconds;
+  const { fullIn } = forecast;
   // A full table is not filling any more, and has alerts of its own.
-  if (likely === undefined || use.useShare < by.leastUseShare || use.useShare >= 1) return [];
-  const seconds = Math.max(0, likely - ageSeconds);
+  if (fullIn?.seconds === undefined || use.useShare < by.leastUseShare || use.useShare >= 1) return [];
+  const seconds = fromNow(fullIn.seconds);
   const levelFor = (factor: number): Condition["level"] => {
     if (seconds <= by.criticalSeconds * factor) return "critical";
     return seconds <= by.warningSeconds * factor ? "warning" : "ok";
   };
   const keeps = levelFor(FILLING_SLACK);
   if (keeps === "ok") return [];
-  const { earliestSeconds = 0, latestSeconds } = forecast.fullIn ?? {};
-  const latest = latestSeconds === undefined ? "later" : roughDuration(latestSeconds);
+  const earliest = fromNow(fullIn.earliestSeconds);
+  const latest = fullIn.latestSeconds === undefined ? undefined : fromNow(fullIn.latestSeconds);
   return [
     {
       code: "filling",
       level: levelFor(1),
       keeps,
+      firesAfterSeconds: seconds * FILLING_WAIT_SHARE,
       title: `Table full in about ${roughDuration(seconds)} (now ${percent(use.useShare)})`,
       evidence: figuresOf({
         ...use,
         secondsToFull: seconds,
-        earliestSecondsToFull: Math.max(0, earliestSeconds - ageSeconds),
-        latestSecondsToFull: latestSeconds === undefined ? undefined : latestSeconds - ageSeconds,
+        earliestSecondsToFull: earliest,
+        latestSecondsToFull: latest,
         method: forecast.method,
         meanErrorShare: forecast.backtest?.meanErrorShare,
       }),
-      meaning: `Between ${roughDuration(earliestSeconds)} and ${latest}, 9 times of 10. ${forecast.how}`,
+      meaning:
+        `Between ${roughDuration(earliest)} and ${latest === undefined ? "later" : roughDuration(latest)}, ` +
+        `9 times of 10. ${forecast.how}`,
       remedy: findingOf(facts, "near-full")?.remedy ?? waysOut(facts),
     },
   ];
@@ -175,12 +181,13 @@ const NAMESPACES_TOLD = 20;
 /** `namespace-near-full`: the table of another namespace, which has the same limit and its own flows. */
 function namespaceNearFull(facts: AlertFacts, options: AlertOptions): readonly Condition[] | undefined {
   const { namespaces, facts: judged } = facts.state;
-  const own = judged.host.namespaceInode;
+  const inode = judged.host.namespaceInode;
+  const shared = useOf(facts)?.capacityFlows;
   const by = options.rules["namespace-near-full"];
   const used = namespaces.flatMap((namespace) => {
-    const watched = own === undefined ? namespace.own : namespace.inode === own;
-    const { occupancyFlows, capacityFlows = useOf(facts)?.capacityFlows } = namespace;
-    if (watched || occupancyFlows === undefined || capacityFlows === undefined) return [];
+    const { occupancyFlows, capacityFlows = shared } = namespace;
+    if (isLookedAt(namespace, inode) || occupancyFlows === undefined || capacityFlows === undefined)
+      return [];
     const useShare = capacityFlows <= 0 ? 0 : occupancyFlows / capacityFlows;
     return [{ namespace, occupancyFlows, capacityFlows, useShare }];
   });

@@ -102,19 +102,21 @@ export class WorkBudget {
 
   /** Does a piece of work and learns from it what it costs. `units` tells how much it was, afterwards. */
   measure<Result>(work: Work, units: (result: Result) => number, run: () => Result): Result {
-    const before = this.#options.cpuSeconds();
-    const result = run();
-    this.learn(work, this.#options.cpuSeconds() - before, units(result));
+    const { result, spent } = this.#spend(run);
+    this.#learn(work, spent, units(result));
     return result;
   }
 
-  /** So much processor time was spent on so many units; too few of them only cost. */
-  learn(work: Work, cpuSeconds: number, units: number): void {
-    const spent = Math.max(0, cpuSeconds);
+  /** Does planned work; gives the processor time that it took with what it gave. */
+  #spend<Result>(run: () => Result): { result: Result; spent: number } {
+    const before = this.#options.cpuSeconds();
+    const result = run();
+    const spent = Math.max(0, this.#options.cpuSeconds() - before);
     this.#planned += spent;
-    this.#learn(work, spent, units);
+    return { result, spent };
   }
 
+  /** So much processor time was spent on so many units; too few of them only cost. */
   #learn(work: Work, spent: number, units: number): void {
     if (units < LEAST_UNITS[work]) return;
     const known = this.#costs[work];
@@ -127,10 +129,7 @@ export class WorkBudget {
     let sum = 0;
     return {
       add: (run) => {
-        const before = this.#options.cpuSeconds();
-        const result = run();
-        const spent = Math.max(0, this.#options.cpuSeconds() - before);
-        this.#planned += spent;
+        const { result, spent } = this.#spend(run);
         sum += spent;
         return result;
       },

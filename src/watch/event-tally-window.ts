@@ -86,22 +86,36 @@ export class WindowClock {
     return this.#seconds.reduce((sum, seconds) => sum + seconds, 0);
   }
 
-  /** What was lost is taken to be of the same kinds as what came. */
   rate(ring: Ring): Rate {
     const { seconds } = this;
     if (seconds === 0) return { perSecond: 0, standardErrorPerSecond: 0 };
-    let sum = 0;
-    const lots = new Float64Array(LOTS);
+    const sum = this.sum(ring);
+    const variance = ring.lots === undefined ? 0 : this.#varianceOf(ring.lots);
+    return { perSecond: sum / seconds, standardErrorPerSecond: Math.sqrt(variance + sum) / seconds };
+  }
+
+  /** All that was counted and what it stands for. */
+  sum(ring: Ring): number {
+    return ring.sums.reduce((sum, each, span) => sum + each * this.#scaleOf(span), 0);
+  }
+
+  /** Of the sum of all lots: on average the sum over ids of the square of what each brought. */
+  #varianceOf(lots: Float32Array): number {
+    const sums = new Float64Array(LOTS);
     for (let span = 0; span < SPANS; span++) {
-      const seen = this.#seen[span] as number;
-      const scale = seen === 0 ? 1 : 1 + (this.#lost[span] as number) / seen;
-      sum += (ring.sums[span] as number) * scale;
-      if (ring.lots === undefined) continue;
+      const scale = this.#scaleOf(span);
       for (let lot = 0; lot < LOTS; lot++) {
-        lots[lot] = (lots[lot] as number) + (ring.lots[span * LOTS + lot] as number) * scale;
+        sums[lot] = (sums[lot] as number) + (lots[span * LOTS + lot] as number) * scale;
       }
     }
-    return { perSecond: sum / seconds, standardErrorPerSecond: Math.sqrt(varianceOf(lots) + sum) / seconds };
+    const mean = sums.reduce((sum, lot) => sum + lot, 0) / LOTS;
+    return (sums.reduce((sum, lot) => sum + (lot - mean) ** 2, 0) * LOTS) / (LOTS - 1);
+  }
+
+  /** What was lost is taken to be of the same kinds as what came. */
+  #scaleOf(span: number): number {
+    const seen = this.#seen[span] as number;
+    return seen === 0 ? 1 : 1 + (this.#lost[span] as number) / seen;
   }
 
   /** Counts an event of the flow `id` that stands for `weight` flows. */
@@ -112,10 +126,4 @@ export class WindowClock {
     const at = this.span * LOTS + lotOf(id);
     ring.lots[at] = (ring.lots[at] as number) + Math.sqrt(weight * (weight - 1));
   }
-}
-
-/** Of the sum of all lots: on average the sum over ids of the square of what each brought. */
-function varianceOf(lots: Float64Array): number {
-  const mean = lots.reduce((sum, lot) => sum + lot, 0) / LOTS;
-  return (lots.reduce((sum, lot) => sum + (lot - mean) ** 2, 0) * LOTS) / (LOTS - 1);
 }

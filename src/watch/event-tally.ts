@@ -13,17 +13,12 @@
  */
 import { type FlowColumns, Has } from "../table/columns.ts";
 import { EventKind, type FlowEventBatch } from "../table/flow-event.ts";
-import { discriminatorOf, protocolName } from "../table/protocol.ts";
-import { hasStates, stateName } from "../table/state.ts";
+import { hasStates } from "../table/state.ts";
 import { Followed } from "./event-tally-followed.ts";
+import { type Group, Groups } from "./event-tally-groups.ts";
 import { Lives } from "./event-tally-lives.ts";
-import { GroupWindow, type Rate, WindowClock } from "./event-tally-window.ts";
+import { type Rate, WindowClock } from "./event-tally-window.ts";
 
-/** Services that are kept at a time. */
-const SERVICES = 512;
-/** A service that is not among them. */
-const NO_SERVICE = -1;
-const NO_PORT = -1;
 /** Lives are counted over this long, and as long before. */
 const LIVES_SECONDS = 600;
 
@@ -46,32 +41,10 @@ export interface SecondOfEvents {
   events: number;
 }
 
-/** A group with its lives: two periods, the one under way and the one before. */
-class Group {
-  readonly name: { protocol: string; port?: number; state?: string };
-  readonly window = new GroupWindow();
-  lives = new Lives();
-  before = new Lives();
-
-  constructor(name: Group["name"]) {
-    this.name = name;
-  }
-
-  turn(): void {
-    [this.lives, this.before] = [this.before, this.lives];
-    this.lives.clear();
-  }
-}
-
 export class EventTally {
   readonly #followed: Followed;
   readonly #clock = new WindowClock();
-  readonly #all = new Group({ protocol: "all" });
-  readonly #protocols = new Map<number, Group>();
-  readonly #states = new Map<number, Group>();
-  readonly #serviceNumbers = new Map<number, number>();
-  readonly #services: (Group | undefined)[] = Array.from({ length: SERVICES }, () => undefined);
-  readonly #freeServices: number[] = Array.from({ length: SERVICES }, (_, index) => SERVICES - 1 - index);
+  readonly #groups = new Groups();
   #second: SecondOfEvents = { arrivals: 0, ends: 0, events: 0 };
   #periodMs: number;
   #notFollowed = 0;
@@ -113,15 +86,15 @@ export class EventTally {
 
   #arrive(columns: FlowColumns, row: number, id: number, { weight, nowMs }: Event): void {
     const protocol = columns.protocol[row] as number;
-    const service = this.#serviceAt(columns, row);
+    const service = this.#groups.serviceAt(columns, row);
     this.#clock.see();
     this.#second.arrivals += weight;
     this.#second.events += 1;
-    for (const group of this.#groupsOf(protocol, service)) {
+    for (const group of this.#groups.of(protocol, service)) {
       this.#clock.count(group.window.arrivals, weight, id);
     }
     // An id that is used again tells that the end of the one before was not heard.
-    this.#forget(id);
+    this.#followed.drop(id);
     const slot = this.#followed.take(id);
     if (slot === undefined) {
       this.#notFollowed += 1;
@@ -138,12 +111,12 @@ export class EventTally {
     this.#clock.see();
     this.#second.ends += weight;
     this.#second.events += 1;
-    for (const group of this.#groupsOf(protocol, this.#serviceAt(columns, row))) {
+    for (const group of this.#groups.of(protocol, this.#groups.serviceAt(columns, row))) {
       this.#clock.count(group.window.ends, weight, id);
     }
     const state = (columns.has[row] as number) & Has.state ? (columns.state[row] as number) : undefined;
     if (state !== undefined && hasStates(protocol)) {
-      this.#clock.count(this.#stateGroup(protocol, state).window.ends, weight, id);
+      this.#clock.count(this.#groups.ofState(protocol, state).window.ends, weight, id);
     }
     const slot = this.#followed.at(id);
     if (slot === undefined) return;
@@ -159,15 +132,11 @@ export class EventTally {
   #live(slot: number, nowMs: number): void {
     const { bornMs, countedMs } = this.#followed;
     const born = bornMs[slot] as number;
-    const from = ((countedMs[slot] as number) - born) / 1000;
-    const to = (nowMs - born) / 1000;
+    const counted = countedMs[slot] as number;
+    if (counted >= nowMs) return;
+    const [from, to] = [(counted - born) / 1000, (nowMs - born) / 1000];
     for (const group of this.#groupsAt(slot)) group.lives.addLived(from, to);
     countedMs[slot] = nowMs;
-  }
-
-  /** A flow whose end is unknown: what is known of its life counts, an end does not. */
-  #forget(id: number): void {
-    this.#followed.drop(id);
   }
 
   /**
@@ -201,21 +170,16 @@ export class EventTally {
   }
 
   #beginSpan(span: number): void {
-    for (const group of this.#groups()) group.window.forget(span);
+    for (const group of this.#groups.each()) group.window.forget(span);
     const used = new Set<number>();
     for (const [, slot] of this.#followed.entries()) used.add(this.#followed.service[slot] as number);
-    for (const [key, service] of this.#serviceNumbers) {
-      if (used.has(service) || this.#services[service]?.window.isEmpty() === false) continue;
-      this.#serviceNumbers.delete(key);
-      this.#services[service] = undefined;
-      this.#freeServices.push(service);
-    }
+    this.#groups.release(used);
   }
 
   /** A new period of lives begins: what the followed have lived so far belongs to the one before. */
   #turn(nowMs: number): void {
     this.#liveAll(nowMs);
-    for (const group of this.#groups()) group.turn();
+    for (const group of this.#groups.each()) group.turn();
     this.#periodMs = nowMs;
   }
 
@@ -230,7 +194,7 @@ export class EventTally {
     for (const [id, slot] of this.#followed.entries()) {
       if (follows(id)) continue;
       if (!this.#followed.isDoubtful(slot)) this.#live(slot, nowMs);
-      this.#forget(id);
+      this.#followed.drop(id);
     }
   }
 
@@ -254,7 +218,7 @@ export class EventTally {
     let closed = 0;
     for (const [id, slot] of this.#followed.entries()) {
       if (!this.#followed.isDoubtful(slot)) continue;
-      this.#forget(id);
+      this.#followed.drop(id);
       closed += 1;
     }
     this.#doubtful = false;
@@ -265,18 +229,28 @@ export class EventTally {
    * Rates of the last minute: everything, each protocol, the services with the most arrivals, ends by state.
    */
   rates(nowMs: number, topServices: number): EventRates {
-    this.#liveAll(nowMs);
-    const named = (groups: Iterable<Group>): GroupRate[] =>
-      [...groups]
-        .map((group) => this.#rateOf(group))
-        .toSorted((one, other) => other.arrivals.perSecond - one.arrivals.perSecond);
+    const total = this.total(nowMs);
     return {
-      seconds: this.#clock.seconds,
-      all: this.#rateOf(this.#all),
-      protocols: named(this.#protocols.values()),
-      services: named(this.#services.filter((group) => group !== undefined)).slice(0, topServices),
-      endsByState: named(this.#states.values()).filter(({ ends }) => ends.perSecond > 0),
+      ...total,
+      protocols: this.#ratesOf(this.#groups.protocols(), Infinity),
+      services: this.#ratesOf(this.#groups.services(), topServices),
+      endsByState: this.#ratesOf(this.#groups.states(), Infinity).filter(({ ends }) => ends.perSecond > 0),
     };
+  }
+
+  /** Of all flows together, over the last minute. */
+  total(nowMs: number): Pick<EventRates, "seconds" | "all"> {
+    this.#liveAll(nowMs);
+    return { seconds: this.#clock.seconds, all: this.#rateOf(this.#groups.all) };
+  }
+
+  /** Those with the most arrivals. A rate costs much more than a sum, and most are not asked for. */
+  #ratesOf(groups: Iterable<Group>, most: number): GroupRate[] {
+    return [...groups]
+      .map((group) => ({ group, arrivals: this.#clock.sum(group.window.arrivals) }))
+      .toSorted((one, other) => other.arrivals - one.arrivals)
+      .slice(0, most)
+      .map(({ group }) => this.#rateOf(group));
   }
 
   #rateOf(group: Group): GroupRate {
@@ -289,60 +263,9 @@ export class EventTally {
     };
   }
 
-  *#groups(): Iterable<Group> {
-    yield this.#all;
-    yield* this.#protocols.values();
-    yield* this.#states.values();
-    for (const group of this.#services) if (group !== undefined) yield group;
-  }
-
   #groupsAt(slot: number): Group[] {
     const { protocol, service } = this.#followed;
-    return this.#groupsOf(protocol[slot] as number, service[slot] as number);
-  }
-
-  #groupsOf(protocol: number, service: number): Group[] {
-    const own = service === NO_SERVICE ? undefined : this.#services[service];
-    const groups = [this.#all, this.#protocolGroup(protocol)];
-    return own === undefined ? groups : [...groups, own];
-  }
-
-  #protocolGroup(protocol: number): Group {
-    let group = this.#protocols.get(protocol);
-    if (group === undefined) {
-      group = new Group({ protocol: protocolName(protocol) });
-      this.#protocols.set(protocol, group);
-    }
-    return group;
-  }
-
-  #stateGroup(protocol: number, state: number): Group {
-    const key = protocol * 256 + state;
-    let group = this.#states.get(key);
-    if (group === undefined) {
-      group = new Group({ protocol: protocolName(protocol), state: stateName(protocol, state) });
-      this.#states.set(key, group);
-    }
-    return group;
-  }
-
-  /** The number of the service of a row; NO_SERVICE when there is no room for one more. */
-  #serviceAt(columns: FlowColumns, row: number): number {
-    const protocol = columns.protocol[row] as number;
-    const bare = ((columns.has[row] as number) & Has.bare) !== 0;
-    const port =
-      discriminatorOf(protocol) === "ports" && !bare
-        ? (columns.originalDestinationDiscriminator[row] as number)
-        : NO_PORT;
-    if (port === NO_PORT) return NO_SERVICE;
-    const key = protocol * 65_536 + port;
-    const known = this.#serviceNumbers.get(key);
-    if (known !== undefined) return known;
-    const free = this.#freeServices.pop();
-    if (free === undefined) return NO_SERVICE;
-    this.#serviceNumbers.set(key, free);
-    this.#services[free] = new Group({ protocol: protocolName(protocol), port });
-    return free;
+    return this.#groups.of(protocol[slot] as number, service[slot] as number);
   }
 }
 

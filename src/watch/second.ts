@@ -6,7 +6,7 @@
  * second and never a negative rate.
  */
 import { COUNTER_SERIES, type Sample, type SeriesName } from "../table/series.ts";
-import type { NamespaceFacts } from "../table/host.ts";
+import { isLookedAt, type NamespaceFacts } from "../table/host.ts";
 import type { WatchNote } from "./history.ts";
 import type { KernelLogEvent, LiveReading } from "../table/live-reading.ts";
 
@@ -110,8 +110,7 @@ export function otherSamples(
   const samples = new Map<string, Sample>();
   for (const namespace of namespaces) {
     const { occupancyFlows, capacityFlows } = namespace;
-    const isWatched = watchedInode === undefined ? namespace.own : namespace.inode === watchedInode;
-    if (isWatched || occupancyFlows === undefined) continue;
+    if (isLookedAt(namespace, watchedInode) || occupancyFlows === undefined) continue;
     const values = { occupancyFlows, ...(capacityFlows === undefined ? {} : { capacityFlows }) };
     samples.set(namespaceLabel(namespace), { atMs, values });
   }

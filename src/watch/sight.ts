@@ -61,11 +61,6 @@ export class Sight {
     this.#list = undefined;
   }
 
-  /** Whether a thing cannot be seen at present. */
-  isBlind(what: string): boolean {
-    return this.#blind.has(what);
-  }
-
   /** What a part of the host says it does not see now. The same array says that nothing changed. */
   tell(part: string, unseen: readonly Unseen[]): void {
     if (this.#told.get(part) === unseen) return;

@@ -157,7 +157,7 @@ export function openForReading(directory: string): DatabaseSync {
 }
 
 /** A pragma's number. */
-export function numberOf(database: DatabaseSync, pragma: string): number {
+function numberOf(database: DatabaseSync, pragma: string): number {
   return Number(Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] ?? 0);
 }
 

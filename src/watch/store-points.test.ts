@@ -93,8 +93,8 @@ test("putting together in two steps gives what one step gives", () => {
       const once = new Spans(0, 600_000, 6);
       const tens = new Spans(0, 10_000, 360);
       for (const [second, value] of samples) {
-        once.addSample(second * 1000, { a: value });
-        tens.addSample(second * 1000, { a: value });
+        once.addSample(second * 1000, { a: value }, ["a"]);
+        tens.addSample(second * 1000, { a: value }, ["a"]);
       }
       const twice = new Spans(0, 600_000, 6);
       twice.addPoints(tens.toPoints());

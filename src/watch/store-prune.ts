@@ -40,7 +40,7 @@ export function pruneLargest(statement: Statements, tick: number): boolean {
     .all()
     .map((row) => LEVELS.findIndex(({ stepSeconds }) => stepSeconds === row["level"]));
   for (const index of [...largest.filter((level) => level !== last), last]) {
-    const census = "DELETE FROM census WHERE tick IN (SELECT tick FROM census ORDER BY tick LIMIT 16)";
+    const census = `DELETE FROM census WHERE tick IN (SELECT tick FROM census ORDER BY tick LIMIT ${BATCH})`;
     const rows = index === -1 ? statement(census).run().changes : pruneLevel(statement, index, tick);
     if (Number(rows) > 0) return true;
   }

@@ -186,9 +186,8 @@ export class StoredHistory implements History {
     }
     const recent = "SELECT at_ms, body FROM recent WHERE at_ms >= ? AND at_ms < ? ORDER BY tick";
     for (const row of this.#file.statement(recent).iterate(spans.startMs, end)) {
-      const values = (JSON.parse(String(row["body"])) as RecentBody)[namespace] ?? {};
-      const wanted = Object.entries(values).filter(([name]) => names.has(name));
-      spans.addSample(Number(row["at_ms"]), Object.fromEntries(wanted));
+      const values = (JSON.parse(String(row["body"])) as RecentBody)[namespace];
+      if (values !== undefined) spans.addSample(Number(row["at_ms"]), values, names);
     }
   }
 

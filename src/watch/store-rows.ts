@@ -1,7 +1,7 @@
 /** Statements on an opened file of the history: prepared once, and their errors as ours. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { guarded, StoreError, storeError } from "./store-error.ts";
-import { numberOf, PAGE_BYTES } from "./store-file.ts";
+import { PAGE_BYTES } from "./store-file.ts";
 
 /** Bytes a page takes in the log: itself and its head (sqlite.org/fileformat2.html, section 4). */
 const LOG_PAGE_BYTES = PAGE_BYTES + 24;
@@ -42,9 +42,11 @@ export class StoreRows {
     this.guard(trying, () => this.#database.exec(sql));
   }
 
-  /** A pragma's number. */
-  number(pragma: string): number {
-    return this.guard("measure", () => numberOf(this.#database, pragma));
+  /** Pages of the file, those that are free among them. */
+  pages(): { all: number; free: number } {
+    const sql = "SELECT page_count, freelist_count FROM pragma_page_count, pragma_freelist_count";
+    const row = this.guard("measure", () => this.statement(sql).get());
+    return { all: Number(row?.["page_count"]), free: Number(row?.["freelist_count"]) };
   }
 
   /** Several readings that see the same state of the file. */
@@ -83,7 +85,7 @@ export class StoreRows {
 
   /** What the file and its log take. */
   sizeBytes(): number {
-    return this.number("page_count") * PAGE_BYTES + this.logBytes();
+    return this.pages().all * PAGE_BYTES + this.logBytes();
   }
 
   guard<Result>(trying: string, work: () => Result): Result {

@@ -25,11 +25,13 @@ export class Spans {
     for (const [name, columns] of points.series) this.#addColumns(this.#of(name), columns, spans);
   }
 
-  addSample(atMs: number, values: Readonly<Record<string, number>>): void {
+  /** Of the values those of `names`, as far as there are any. */
+  addSample(atMs: number, values: Readonly<Record<string, number>>, names: Iterable<string>): void {
     const span = this.#spanOf(atMs);
     if (span < 0) return;
-    for (const [name, value] of Object.entries(values)) {
-      addTo(this.#of(name), span, { count: 1, sum: value, min: value, max: value });
+    for (const name of names) {
+      const value = values[name];
+      if (value !== undefined) addTo(this.#of(name), span, { count: 1, sum: value, min: value, max: value });
     }
   }
 

@@ -390,6 +390,35 @@ for (const [what, damage] of [
   });
 }
 
+/** Fills the first page of a table of a history that was closed. */
+function spoil(directory: string, table: string): void {
+  const path = join(directory, "history.sqlite");
+  const file = new DatabaseSync(path);
+  const found = file.prepare("SELECT rootpage FROM sqlite_master WHERE name = ?").get(table);
+  file.close();
+  const page = Number(found?.["rootpage"]);
+  writeFileSync(path, readFileSync(path).fill(7, (page - 1) * 4096, page * 4096));
+}
+
+test("a reader of a damaged file is told so", (context) => {
+  const directory = directoryOf(context);
+  open(directory).close();
+  spoil(directory, "state");
+  assert.equal(errorOf(() => openHistory(directory)).code, "damaged");
+});
+
+test("damage that is seen late is told, and the next start keeps the file aside", (context) => {
+  const directory = directoryOf(context);
+  const first = open(directory);
+  add(first, samplesOf(1, 10, 1000));
+  first.close();
+  spoil(directory, "recent");
+  assert.equal(errorOf(() => open(directory)).code, "damaged");
+  const store = open(directory);
+  context.after(() => store.close());
+  assert.match(store.notes(0, Number.MAX_SAFE_INTEGER)[0]?.text ?? "", /was damaged and is kept as/);
+});
+
 test("the bound is never exceeded, and hours stay when finer points must go", (context) => {
   const directory = directoryOf(context);
   const store = open(directory, { maxBytes: 1 });

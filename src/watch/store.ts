@@ -8,7 +8,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { zstdCompressSync } from "node:zlib";
 import type { Clock } from "../base/clock.ts";
-import type { Sample } from "../table/series.ts";
 import type { Incident } from "./alert.ts";
 import type { HistoryWriter, Second, WatchNote } from "./history.ts";
 import { StoreError, storeError } from "./store-error.ts";
@@ -26,8 +25,6 @@ const MAINTENANCE_MS = 4;
 const FULL_SHARE = 0.94;
 /** Seconds between looks for what is too old. */
 const PRUNE_EVERY = 60;
-/** What is kept of a namespace that is not watched. */
-const OF_OTHERS = ["occupancyFlows", "capacityFlows"] as const;
 
 export interface StoreParts {
   /** The state directory; it must exist. */
@@ -66,15 +63,17 @@ export function openStore({ directory, clock, rename, options = {} }: StoreParts
 
 /**
  * Opens the history of a directory for reading, beside the process that writes it. Throws StoreError:
- * `not-found`, `not-permitted`, `newer`. The caller closes it.
+ * `not-found`, `not-permitted`, `newer`, `damaged`. The caller closes it.
  */
 export function openHistory(directory: string): StoredHistory {
-  const database = openForReading(directory);
-  const bound = database.prepare("SELECT body FROM state WHERE name = 'store.bound'").get()?.["body"];
-  return new StoredHistory(
-    new StoreRows(database, `${directory}/${HISTORY_FILE}`),
-    Number(bound ?? DEFAULT_MAX_BYTES),
-  );
+  const file = new StoreRows(openForReading(directory), `${directory}/${HISTORY_FILE}`);
+  try {
+    const [bound] = file.all("SELECT body FROM state WHERE name = 'store.bound'");
+    return new StoredHistory(file, Number(bound?.["body"] ?? DEFAULT_MAX_BYTES));
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 class Store extends StoredHistory implements HistoryWriter {
@@ -103,9 +102,7 @@ class Store extends StoredHistory implements HistoryWriter {
     this.#clock = parts.clock;
     this.#options = parts.options;
     this.#mostPages = Math.floor((parts.maxBytes - LOG_BYTES) / PAGE_BYTES);
-    const last = this.#file
-      .statement("SELECT tick, epoch, at_ms FROM recent ORDER BY tick DESC LIMIT 1")
-      .get();
+    const [last] = this.#file.all("SELECT tick, epoch, at_ms FROM recent ORDER BY tick DESC LIMIT 1");
     this.#tick = Number(last?.["tick"] ?? 0);
     this.#epoch = Number(last?.["epoch"] ?? 0);
     this.#atMs = Number(last?.["at_ms"] ?? Number.NEGATIVE_INFINITY);
@@ -128,9 +125,10 @@ class Store extends StoredHistory implements HistoryWriter {
     const tick = this.#tick + 1;
     const epoch = sample.atMs < this.#atMs ? this.#epoch + 1 : this.#epoch;
     const body: Record<string, Record<string, number>> = { [WATCHED]: measured(sample.values) };
+    // Of a namespace that is not watched only these are kept.
     for (const [label, { values }] of others ?? []) {
-      const some = Object.fromEntries(OF_OTHERS.map((name) => [name, values[name]]));
-      body[label] = measured(some);
+      const { occupancyFlows, capacityFlows } = values;
+      body[label] = measured({ occupancyFlows, capacityFlows });
     }
     this.#file.writing("append to", () => {
       this.#file
@@ -215,14 +213,14 @@ class Store extends StoredHistory implements HistoryWriter {
   }
 
   #isFull(): boolean {
-    const used = this.#file.number("page_count") - this.#file.number("freelist_count");
-    return used > this.#mostPages * FULL_SHARE;
+    const { all, free } = this.#file.pages();
+    return all - free > this.#mostPages * FULL_SHARE;
   }
 
   /** Gives pages that are free back to the disk when they are many. */
   #giveBack(): void {
-    const free = this.#file.number("freelist_count");
-    if (free < 1024 || free * 4 < this.#file.number("page_count")) return;
+    const { all, free } = this.#file.pages();
+    if (free < 1024 || free * 4 < all) return;
     this.#file.run("prune", "PRAGMA incremental_vacuum(256)");
   }
 
@@ -237,7 +235,7 @@ class Store extends StoredHistory implements HistoryWriter {
 }
 
 /** The values that were measured, as they are kept. */
-function measured(values: Sample["values"] | Record<string, number | undefined>): Record<string, number> {
+function measured(values: Readonly<Record<string, number | undefined>>): Record<string, number> {
   const numbers: Record<string, number> = {};
   for (const [name, value] of Object.entries(values)) {
     if (value !== undefined && Number.isFinite(value)) numbers[name] = kept(value);

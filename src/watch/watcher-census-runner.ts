@@ -19,6 +19,8 @@ export interface RunnerTools {
   clock: Clock;
   tally: EventTally;
   pause: () => Promise<void>;
+  /** Between two of them where the budget has room; what is rarer than that was left out. */
+  wantedSeconds: number;
   seed: number;
   /** Rows of every ranking. */
   topRows?: number;
@@ -43,7 +45,6 @@ const LEAST_MS = 10_000;
 
 export class CensusRunner {
   readonly #tools: RunnerTools;
-  readonly leastSeconds = LEAST_MS / 1000;
   #running: Promise<void> | undefined;
   #ended: EndedCensus | undefined;
   #earlier: TakenCensus | undefined;
@@ -88,7 +89,9 @@ export class CensusRunner {
     if (this.#stopped || this.#running !== undefined || this.#ended !== undefined) return;
     if (this.#urgent === undefined && waitedMs < (this.#hurry ? Math.min(LEAST_MS, intervalMs) : intervalMs))
       return;
-    if (Number.isFinite(waitedMs)) this.#skippedCensuses += Math.max(0, waitedMs / LEAST_MS - 1);
+    // A first one waited for nobody, and what was waited for beyond the plan is not the budget's doing.
+    const plannedMs = Number.isFinite(waitedMs) ? Math.min(waitedMs, intervalMs) : 0;
+    this.#skippedCensuses += Math.max(0, plannedMs / 1000 / this.#tools.wantedSeconds - 1);
     this.#startedMs = clock.elapsedMs();
     if (this.#urgent !== undefined) this.#urgentMs.set(this.#urgent, this.#startedMs);
     this.#hurry = false;

@@ -3,6 +3,7 @@
  * second; what was lost is data.
  */
 import type { Arrivals, Census } from "../census/census.ts";
+import type { ForecastFacts } from "../plan/plan.ts";
 import { FOLLOWED_FLOWS, type WorkBudget } from "./budget.ts";
 import { EventTally, type EventRates, type GroupRate, type SecondOfEvents } from "./event-tally.ts";
 import type { WatchNote } from "./history.ts";
@@ -79,7 +80,7 @@ export class EventListener {
     events.close();
   }
 
-  /** Reads what has come and closes the second; undefined while nobody listens. */
+  /** Reads what has come and closes the second; undefined while nobody listens, or began to just now. */
   drain(
     { elapsedMs, atMs, seconds }: { elapsedMs: number; atMs: number; seconds: number },
     notes: WatchNote[],
@@ -91,16 +92,17 @@ export class EventListener {
       (count) => count,
       () => this.#read(events, elapsedMs),
     );
+    // Of the time before somebody listened nothing is known: it is not counted over.
+    const heardSeconds = Math.min(seconds, (elapsedMs - this.#openedMs) / 1000);
     const { losses, lostEvents } = this.#countLosses(events);
-    const second = this.#tally.endSecond({ nowMs: elapsedMs, seconds, losses, lostEvents });
+    const second = this.#tally.endSecond({ nowMs: elapsedMs, seconds: heardSeconds, losses, lostEvents });
     this.#noteLosses(notes, atMs, elapsedMs);
-    if (seconds > 0) {
-      // What waited since before the share became smaller is mostly not of it, and stands for nothing.
-      const now = ((second.events + (lostEvents ?? 0)) * events.oneOf) / seconds;
-      // Up at once, down slowly: a burst must not be met with the share of a calm hour.
-      this.#perSecond = now > this.#perSecond ? now : this.#perSecond + 0.1 * (now - this.#perSecond);
-      this.skippedEvents += second.events * (events.oneOf - 1);
-    }
+    if (heardSeconds <= 0) return undefined;
+    // What waited since before the share became smaller is mostly not of it, and stands for nothing.
+    const now = ((second.events + (lostEvents ?? 0)) * events.oneOf) / heardSeconds;
+    // Up at once, down slowly: a burst must not be met with the share of a calm hour.
+    this.#perSecond = now > this.#perSecond ? now : this.#perSecond + 0.1 * (now - this.#perSecond);
+    this.skippedEvents += second.events * (events.oneOf - 1);
     return second;
   }
 
@@ -122,7 +124,10 @@ export class EventListener {
     this.#lostEvents = this.#before.lostEvents + (lostEvents ?? 0);
     const losses = Math.max(0, this.#losses - before.losses);
     const lost = Math.max(0, this.#lostEvents - before.lostEvents);
-    return { losses: losses + (losses === 0 && lost > 0 ? 1 : 0), ...known(lostEvents, lost) };
+    return {
+      losses: losses === 0 && lost > 0 ? 1 : losses,
+      lostEvents: lostEvents === undefined ? undefined : lost,
+    };
   }
 
   #noteLosses(notes: WatchNote[], atMs: number, elapsedMs: number): void {
@@ -172,11 +177,13 @@ export class EventListener {
     };
   }
 
-  /** All arrivals together, and how long flows are held; undefined before there was time to count. */
-  total(elapsedMs: number, census: Census | undefined): FlowRate | undefined {
+  /** All arrivals together, as a forecast has them; undefined before there was time to count. */
+  total(elapsedMs: number, census: Census | undefined): ForecastFacts["arrivals"] {
     if (this.#events === undefined) return undefined;
-    const { all, seconds } = this.#tally.rates(elapsedMs, 0);
-    return seconds < 1 ? undefined : flowRate(all, census);
+    const { all, seconds } = this.#tally.total(elapsedMs);
+    if (seconds < 1) return undefined;
+    const { holdingSeconds } = flowRate(all, census);
+    return { ...all.arrivals, ...(holdingSeconds === undefined ? {} : { holdingSeconds }) };
   }
 
   /** Arrivals of the last minute as an observation has them; undefined before there was time to count. */
@@ -186,10 +193,6 @@ export class EventListener {
     const rates = this.#tally.rates(elapsedMs, ARRIVAL_SERVICES);
     return rates.seconds < 1 ? undefined : arrivalsOf(rates, events, this.#lostEvents);
   }
-}
-
-function known(told: number | undefined, lost: number): { lostEvents: number | undefined } {
-  return { lostEvents: told === undefined ? undefined : lost };
 }
 
 /**

@@ -25,11 +25,6 @@ export class WatcherMemory {
     this.#history = history;
   }
 
-  /** Seconds that wait to be written. */
-  get waitingSeconds(): number {
-    return this.#waiting.length;
-  }
-
   /** Seconds that were given up because too many waited. */
   get lostSeconds(): number {
     return this.#lostSeconds;

@@ -6,15 +6,9 @@ import type { WatchNews } from "./watch-state.ts";
 
 export class Listeners {
   readonly #listeners = new Map<object, (news: WatchNews) => void>();
-  #dropped = 0;
 
   get size(): number {
     return this.#listeners.size;
-  }
-
-  /** Listeners that threw and were dropped. */
-  get dropped(): number {
-    return this.#dropped;
   }
 
   /** The same function may listen twice; each is ended by what its own call gave. */
@@ -33,7 +27,6 @@ export class Listeners {
       } catch {
         // Whose mistake it is cannot be told here, and nobody else's second may suffer for it.
         this.#listeners.delete(ticket);
-        this.#dropped += 1;
       }
     }
   }

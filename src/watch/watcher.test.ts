@@ -475,6 +475,22 @@ test("what begins about the table has a census at once, and again when it fires"
   deepEqual(completed, [0, 12, 32]);
 });
 
+test("censuses that nobody wants more often are not left out, and nobody is told that they are", async () => {
+  const rig = new Rig(new FakeWatchedHost(), { leastCensusSeconds: 90 });
+  await rig.pass(1200);
+  equal(rig.host.readings, 14);
+  deepEqual([rig.watcher.state().budget.skipped, rig.notes("skipped")], [{}, []]);
+});
+
+test("that fewer flows are counted than wanted is told, although as often", async () => {
+  const host = new FakeWatchedHost({ flow: 1e-4 });
+  host.occupancyFlows = 500_000;
+  const rig = new Rig(host, { leastCensusSeconds: 60, mostCensusSeconds: 60 });
+  await rig.pass(700);
+  const told = /one core, (\d+) flows are counted every 60 s$/.exec(rig.notes("skipped")[0] ?? "");
+  ok(Number(told?.[1]) < 20_000, `${rig.notes("skipped")[0]}`);
+});
+
 test("a jump of the count has a census within a second, and not more than one in ten", async () => {
   const rig = new Rig(new FakeWatchedHost(), { leastCensusSeconds: 300 });
   const times = (): number[] => rig.history.censusTimes().map((atMs) => (atMs - START_MS) / 1000);
@@ -485,6 +501,19 @@ test("a jump of the count has a census within a second, and not more than one in
   rig.host.occupancyFlows = 60_000;
   await rig.pass(20, () => (rig.host.occupancyFlows *= 1.3));
   deepEqual(times(), [0, 10, 20]);
+});
+
+test("of the second in which listening begins again there is no rate of arrivals", async () => {
+  const rig = new Rig();
+  await rig.pass(3);
+  rig.host.tracker = "none";
+  await rig.pass(1);
+  rig.host.tracker = "nf_conntrack";
+  await rig.pass(2);
+  deepEqual(
+    rig.history.seconds.map(({ sample }) => sample.values.arrivalsPerSecond),
+    [undefined, 0, 0, undefined, undefined, 0],
+  );
 });
 
 test("events of before the share became smaller stand for no more than they are", async () => {

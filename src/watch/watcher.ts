@@ -8,8 +8,7 @@
  * tried again; only our own mistakes are thrown.
  */
 import type { Clock } from "../base/clock.ts";
-import { type Facts, type Forecast, type ForecastFacts, judge, type Observation } from "../plan/plan.ts";
-import type { Verdict } from "../table/finding.ts";
+import type { Facts, Forecast, ForecastFacts } from "../plan/plan.ts";
 import type { KernelLog, NamespaceFacts } from "../table/host.ts";
 import type { Sample } from "../table/series.ts";
 import { historyImpaired } from "./alert-sight.ts";
@@ -17,19 +16,21 @@ import type { Alert } from "./alert.ts";
 import { WorkBudget, type WorkPlan } from "./budget.ts";
 import type { SecondOfEvents } from "./event-tally.ts";
 import type { HistoryWriter, Second, SettingChange, WatchNote } from "./history.ts";
-import { type EarlierCounts, factsOfNow, factsToJudge, logWith, noFacts } from "./second-facts.ts";
+import { factsOfNow, logWith, noFacts } from "./second-facts.ts";
 import { otherSamples, sampleOf, SecondClock, type Tick } from "./second.ts";
 import { SettingWatch } from "./setting-watch.ts";
 import { Sight } from "./sight.ts";
-import type { EventWatch, Watched, WatchNews, WatchState } from "./watch-state.ts";
+import type { Watched, WatchNews, WatchState } from "./watch-state.ts";
 import type { KernelLogEvent, LiveReading } from "../table/live-reading.ts";
 import type { WatchedHost } from "./watched-host.ts";
 import { type AlertEvaluator, AlertWatch } from "./watcher-alerts.ts";
 import { CensusRunner } from "./watcher-census-runner.ts";
 import { EventListener } from "./watcher-events.ts";
 import { Forecaster } from "./watcher-forecast.ts";
+import { JudgeWatch } from "./watcher-judge.ts";
 import { WatcherMemory } from "./watcher-memory.ts";
 import { Listeners } from "./watcher-news.ts";
+import { SkipNotes } from "./watcher-skips.ts";
 
 export interface WatcherOptions {
   host: WatchedHost;
@@ -63,12 +64,7 @@ export interface WatcherOptions {
 export const DEFAULT_CPU_SHARE = 0.01;
 const DEFAULT_SAMPLE_FLOWS = 20_000;
 const DEFAULT_CENSUS_SECONDS = { least: 10, most: 600 };
-const JUDGE_MS = 10_000;
 const DEFAULT_FORECAST_SECONDS = 10;
-/** Rates of judgement are over about this long. */
-const EARLIER_MS = 60_000;
-/** A note of what the budget leaves out, at most once in so long. */
-const SKIP_NOTE_MS = 600_000;
 
 export class Watcher implements Watched {
   readonly #options: WatcherOptions;
@@ -81,34 +77,38 @@ export class Watcher implements Watched {
   readonly #events: EventListener;
   readonly #census: CensusRunner;
   readonly #memory: WatcherMemory;
+  readonly #skips: SkipNotes;
   readonly #listeners = new Listeners();
+  readonly #judge: JudgeWatch;
   readonly #forecaster: Forecaster | undefined;
   readonly #alerts: AlertWatch | undefined;
   #state: WatchState;
   #base: Facts;
   #kernelLog: KernelLog | undefined;
   #namespaces: readonly NamespaceFacts[] | undefined;
-  #observation: Observation | undefined;
   #plan: WorkPlan;
-  #notedPlan: { plan: WorkPlan; elapsedMs: number } | undefined;
   /** When each of what is not done every second is due, by the clock that never goes back. */
-  readonly #due = { namespaces: -Infinity, facts: -Infinity, judge: -Infinity };
-  #earlier: EarlierCounts[] = [];
+  readonly #due = { namespaces: -Infinity, facts: -Infinity };
   #stopped = false;
 
   constructor(options: WatcherOptions) {
     this.#options = options;
     const { host, history, clock, alerts, forecast } = options;
+    const wanted = {
+      censusIntervalSeconds: options.leastCensusSeconds ?? DEFAULT_CENSUS_SECONDS.least,
+      censusSampleFlows: options.censusSampleFlows ?? DEFAULT_SAMPLE_FLOWS,
+    };
     this.#host = host;
     this.#clock = clock;
     this.#budget = new WorkBudget({
       allowedCpuShare: options.allowedCpuShare ?? DEFAULT_CPU_SHARE,
       cpuSeconds: options.cpuSeconds,
-      leastCensusSeconds: options.leastCensusSeconds ?? DEFAULT_CENSUS_SECONDS.least,
+      leastCensusSeconds: wanted.censusIntervalSeconds,
       mostCensusSeconds: options.mostCensusSeconds ?? DEFAULT_CENSUS_SECONDS.most,
-      sampleFlows: options.censusSampleFlows ?? DEFAULT_SAMPLE_FLOWS,
+      sampleFlows: wanted.censusSampleFlows,
       leastForecastSeconds: options.leastForecastSeconds ?? DEFAULT_FORECAST_SECONDS,
     });
+    this.#skips = new SkipNotes(wanted, this.#budget.allowedCpuShare);
     this.#plan = this.#budget.plan({ occupancyFlows: 0, eventsPerSecond: 0 });
     this.#events = new EventListener(this.#budget, clock.elapsedMs());
     this.#census = new CensusRunner({
@@ -117,10 +117,12 @@ export class Watcher implements Watched {
       clock,
       tally: this.#events.tally,
       pause: options.pause ?? turnOfTheLoop,
+      wantedSeconds: wanted.censusIntervalSeconds,
       seed: options.seed ?? 0,
       ...(options.censusTopRows === undefined ? {} : { topRows: options.censusTopRows }),
     });
     this.#memory = new WatcherMemory(history);
+    this.#judge = new JudgeWatch(options.thresholds);
     this.#forecaster = forecast === undefined ? undefined : new Forecaster(history, forecast);
     this.#alerts = alerts === undefined ? undefined : new AlertWatch(alerts);
     const atMs = clock.nowMs();
@@ -170,7 +172,7 @@ export class Watcher implements Watched {
     const sample = this.#sampleOf(tick, look);
     const isNewVerdict = this.#replaceState(tick, look, sample);
     this.#judgeAlerts(tick, news);
-    this.#noteSkipping(tick, notes);
+    notes.push(...this.#skips.notes(tick, this.#plan, this.#census.skippedCensuses));
     notes.push(...this.#sight.notes(tick.atMs, tick.elapsedMs));
     this.#remember(tick, {
       sample,
@@ -308,40 +310,22 @@ export class Watcher implements Watched {
       kernelLog: this.#kernelLog,
       unseen: this.#sight.unseen,
     });
-    const isDue = elapsedMs >= this.#due.judge;
-    const { verdict, events } = isDue ? this.#judged(tick, facts) : this.#state;
-    const { forecast: before, events: _events, observation: _observed, ...rest } = this.#state;
+    const { events: shown, ...rest } = this.#state;
+    const verdict = this.#judge.verdict(facts, elapsedMs);
+    const events = verdict === undefined ? shown : this.#events.watch(elapsedMs, facts.census);
     const forecast = this.#forecastOf(tick, facts);
-    const known = forecast ?? before;
     this.#replan(tick, look.live);
     this.#state = {
       ...rest,
       facts,
-      verdict,
+      verdict: verdict ?? rest.verdict,
       sample,
       namespaces: this.#namespaces ?? [],
       budget: this.#budgetNow(),
-      ...(this.#observation === undefined ? {} : { observation: this.#observation }),
-      ...(known === undefined ? {} : { forecast: known }),
+      ...(forecast === undefined ? {} : { forecast }),
       ...(events === undefined || !this.#events.isOpen ? {} : { events }),
     };
-    return isDue || forecast !== undefined;
-  }
-
-  #judged({ elapsedMs }: Tick, facts: Facts): { verdict: Verdict; events: EventWatch | undefined } {
-    this.#due.judge = elapsedMs + JUDGE_MS;
-    const { thresholds } = this.#options;
-    const [earliest] = this.#earlier;
-    const judged = factsToJudge(facts, earliest, elapsedMs);
-    const { counters } = facts;
-    if (counters !== undefined) {
-      this.#earlier.push({ elapsedMs, counters, occupancyFlows: counters.occupancyFlows });
-      this.#earlier = this.#earlier.filter(({ elapsedMs: at }) => elapsedMs - at < EARLIER_MS);
-    }
-    return {
-      verdict: judge(thresholds === undefined ? judged : { ...judged, thresholds }),
-      events: this.#events.watch(elapsedMs, facts.census),
-    };
+    return verdict !== undefined || forecast !== undefined;
   }
 
   /** A forecast, when it is time for one. */
@@ -355,16 +339,9 @@ export class Watcher implements Watched {
       this.#budget.measure(
         "forecast",
         () => 1,
-        () => forecaster.make(moment, this.#arrivals(elapsedMs, facts)),
+        () => forecaster.make(moment, this.#events.total(elapsedMs, facts.census)),
       ),
     );
-  }
-
-  #arrivals(elapsedMs: number, { census }: Facts): ForecastFacts["arrivals"] {
-    const total = this.#events.total(elapsedMs, census);
-    if (total === undefined) return undefined;
-    const { arrivalsPerSecond: perSecond, standardErrorPerSecond, holdingSeconds } = total;
-    return { perSecond, standardErrorPerSecond, ...(holdingSeconds === undefined ? {} : { holdingSeconds }) };
   }
 
   #replan({ elapsedMs }: Tick, live: LiveReading | undefined): void {
@@ -403,26 +380,6 @@ export class Watcher implements Watched {
     news.push(...step.changed.map((alert: Alert): WatchNews => ({ kind: "alert", alert })));
   }
 
-  /** What the budget leaves out is told when it changed by much, and not often. */
-  #noteSkipping({ atMs, elapsedMs }: Tick, notes: WatchNote[]): void {
-    const plan = this.#plan;
-    const noted = this.#notedPlan;
-    if (noted !== undefined && elapsedMs - noted.elapsedMs < SKIP_NOTE_MS) return;
-    const last = noted?.plan.censusIntervalSeconds ?? this.#census.leastSeconds;
-    const [less, more] = [
-      Math.min(last, plan.censusIntervalSeconds),
-      Math.max(last, plan.censusIntervalSeconds),
-    ];
-    const sameSample = (noted?.plan.censusSampleFlows ?? plan.censusSampleFlows) === plan.censusSampleFlows;
-    if (more < less * 2 && sameSample) return;
-    this.#notedPlan = { plan, elapsedMs };
-    const share = `${Number((this.#budget.allowedCpuShare * 100).toPrecision(2))} %`;
-    const text =
-      `To stay within ${share} of one core, ${plan.censusSampleFlows} flows are counted ` +
-      `every ${plan.censusIntervalSeconds} s`;
-    notes.push({ atMs, kind: "skipped", text, amount: this.#census.skippedCensuses });
-  }
-
   #remember({ atMs, elapsedMs }: Tick, second: Second): void {
     const error =
       this.#memory.append(second) ??
@@ -456,9 +413,12 @@ export class Watcher implements Watched {
     }
     this.#sight.see("flows");
     const { census, seconds, occupancyFlows } = ended.taken;
-    this.#observation = ended.observe(this.#events.arrivals(elapsedMs));
     const counted = occupancyFlows === undefined ? {} : { occupancyFlows };
-    this.#state = { ...this.#state, census: { atMs: ended.atMs, census, seconds, ...counted } };
+    this.#state = {
+      ...this.#state,
+      census: { atMs: ended.atMs, census, seconds, ...counted },
+      observation: ended.observe(this.#events.arrivals(elapsedMs)),
+    };
     this.#alerts?.complete({ atMs: ended.atMs, census });
     news.push({ kind: "census", atMs: ended.atMs, census });
     return { atMs: ended.atMs, census };

@@ -3,15 +3,13 @@
  * held against what conntrack(8) says of the same table, and every view is used.
  */
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { Page } from "playwright-core";
 
-import { serveSchema } from "../../src/cli/serve/serve-schema.ts";
 import {
   type Browser,
   overflow,
@@ -30,8 +28,8 @@ import {
   type Router,
   SERVER_ADDRESS,
 } from "../support/router.ts";
+import { headroom, killServed, type Served, startServe } from "../support/served.ts";
 
-const headroom = fileURLToPath(new URL("../../bin/headroom", import.meta.url));
 const ESTABLISHED = "nf_conntrack_tcp_timeout_established";
 const IDLE_PORT = "9000";
 const IDLE_FLOWS = 300;
@@ -63,6 +61,7 @@ after(async () => {
   if (skip === false) {
     await browser.close();
     for (const child of children) child.kill("SIGKILL");
+    killServed();
     router.close();
   }
   rmSync(directory, { recursive: true, force: true });
@@ -105,38 +104,17 @@ function addVersion6(): void {
   }
 }
 
-interface Served {
-  child: ChildProcess;
-  url: string;
-  port: number;
-}
-
-/** The real thing; as another user with `as`. */
-async function serve(
-  { state, port = 0, as = [] }: { state: string; port?: number; as?: readonly string[] },
+/** The real thing, watching the router. */
+function serve(
+  { state, port = 0 }: { state: string; port?: number },
   ...words: readonly string[]
 ): Promise<Served> {
-  const line = [...as, headroom, "serve", "--json", "--netns", router.router];
-  const [program = headroom, ...rest] = [
-    ...line,
-    "--listen",
-    `127.0.0.1:${port}`,
-    "--state",
-    state,
-    ...words,
-  ];
-  const child = spawn(program, rest, { stdio: ["ignore", "pipe", "ignore"] });
-  children.add(child);
-  const said = serveSchema.parse(JSON.parse(await firstLine(child)));
-  return { child, url: said.url.replace(/\/$/, ""), port: said.port };
+  const listen = ["--listen", `127.0.0.1:${port}`];
+  return startServe(["--netns", router.router, ...listen, "--state", state, ...words]);
 }
 
-async function kill({ child }: Served): Promise<void> {
-  children.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
-  await ended;
+function portOf({ url }: Served): number {
+  return Number(new URL(url).port);
 }
 
 /** What conntrack(8) lists of the router's table. */
@@ -176,7 +154,7 @@ async function watched(): Promise<Served> {
 test("the overview has the figures of the kernel, second by second", { skip }, async () => {
   const { url } = await watched();
   const first = counted();
-  const { page, complaints } = await visit(browser, `${url}/`);
+  const { page, complaints } = await visit(browser, url);
   await page.getByText("Live", { exact: true }).waitFor();
   await page.locator(".figure.great .figure-detail").waitFor();
   assertBetween(await figure(page, ".figure.great .figure-detail"), first, counted(), "in use");
@@ -192,11 +170,11 @@ test("the overview has the figures of the kernel, second by second", { skip }, a
 for (const colorScheme of ["light", "dark"] as const) {
   test(`every view of real traffic is whole from 390 to 1920 pixels, ${colorScheme}`, { skip }, async () => {
     const { url } = await watched();
-    const { page, complaints } = await visit(browser, `${url}/`);
+    const { page, complaints } = await visit(browser, url);
     await page.emulateMedia({ colorScheme });
     const views = ["overview", "fills", "flows", "whatif", "namespaces", "history", "settings"];
     for (const view of views) {
-      await page.goto(`${url}/#/${view}`);
+      await page.goto(`${url}#/${view}`);
       await settled(page);
       for (const width of [390, 1280, 1920]) {
         await page.setViewportSize({ width, height: 900 });
@@ -211,7 +189,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 
 test("narrowed down by clicks, the page counts and lists what conntrack -L does", { skip }, async () => {
   const { url } = await watched();
-  const { page } = await visit(browser, `${url}/#/fills`);
+  const { page } = await visit(browser, `${url}#/fills`);
   await settled(page);
   await page.getByRole("button", { name: /^ESTABLISHED/ }).click();
   await page.waitForURL(/term=/);
@@ -243,7 +221,7 @@ test("narrowed down by clicks, the page counts and lists what conntrack -L does"
 
 test("on a phone each table shows what it is for, without scrolling sideways", { skip }, async () => {
   const { url } = await watched();
-  const { page } = await visit(browser, `${url}/#/settings`);
+  const { page } = await visit(browser, `${url}#/settings`);
   await page.setViewportSize({ width: 390, height: 844 });
   const seen = [
     ["settings", ".setting-table tbody td"],
@@ -251,7 +229,7 @@ test("on a phone each table shows what it is for, without scrolling sideways", {
     ["flows", ".flow-table tbody .mono .value"],
   ] as const;
   for (const [view, selector] of seen) {
-    await page.goto(`${url}/#/${view}`);
+    await page.goto(`${url}#/${view}`);
     await settled(page);
     await page.locator(selector).first().waitFor();
     const cut =
@@ -266,7 +244,7 @@ test("on a phone each table shows what it is for, without scrolling sideways", {
 
 test("sliders give a command that headroom apply reads as it is meant", { skip }, async () => {
   const { url } = await watched();
-  const { page, complaints } = await visit(browser, `${url}/#/whatif`);
+  const { page, complaints } = await visit(browser, `${url}#/whatif`);
   await page.setViewportSize({ width: 1280, height: 900 });
   const slider = page.getByRole("slider", { name: "Established TCP flows live" });
   await slider.waitFor();
@@ -307,7 +285,7 @@ test("sliders give a command that headroom apply reads as it is meant", { skip }
 
 test("a setting changed on the host is told in the history and in the settings", { skip }, async () => {
   const { url } = await watched();
-  const { page } = await visit(browser, `${url}/#/history`);
+  const { page } = await visit(browser, `${url}#/history`);
   await settled(page);
   router.run(router.router, "sysctl", "-qw", "net.netfilter.nf_conntrack_udp_timeout=77");
   await page.getByText("nf_conntrack_udp_timeout: 30s → 1m17s").waitFor();
@@ -324,19 +302,19 @@ test("a setting changed on the host is told in the history and in the settings",
 
 test("killed and started again, the page is grey and comes back with its history", { skip }, async () => {
   const first = await watched();
-  const { page } = await visit(browser, `${first.url}/`);
+  const { page } = await visit(browser, first.url);
   await settled(page);
   await page.getByText("Live", { exact: true }).waitFor();
-  await kill(first);
+  await first.end("SIGKILL");
   await page.locator(".banner").waitFor();
   assert.equal(await page.locator("main.stale").count(), 1);
   assert.match(await page.locator(".figure.great .figure-detail").innerText(), /flows/);
-  shared = await serve({ state, port: first.port });
+  shared = await serve({ state, port: portOf(first) });
   await until(page, "document.querySelector('.banner, main.stale') === null");
   await page.getByText("Live", { exact: true }).waitFor();
-  await page.goto(`${first.url}/#/history`);
+  await page.goto(`${first.url}#/history`);
   await page.getByText("nf_conntrack_udp_timeout: 30s → 1m17s").waitFor();
-  await page.goto(`${first.url}/#/overview`);
+  await page.goto(`${first.url}#/overview`);
   await settled(page);
   const text = await page.locator(".plot").first().getAttribute("aria-label");
   assert.match(text ?? "", /^Flows in use since/);
@@ -355,17 +333,17 @@ test("a session that ended locks the page, and signing in opens it again", { ski
   const config = join(directory, "token.toml");
   writeFileSync(config, `[server]\ntoken_file = ${JSON.stringify(token)}\n`);
   const served = await serve({ state: join(directory, "locked") }, "--config", config);
-  t.after(() => kill(served));
+  t.after(() => served.end("SIGKILL"));
   const page = await browser.context.newPage();
   await page.goto(served.url);
   await page.locator("#token").fill(TOKEN);
   await page.keyboard.press("Enter");
   await page.getByText("Live", { exact: true }).waitFor();
   await browser.context.clearCookies();
-  await kill(served);
+  await served.end("SIGKILL");
   await page.locator(".banner").waitFor();
-  const again = await serve({ state: join(directory, "locked"), port: served.port }, "--config", config);
-  t.after(() => kill(again));
+  const again = await serve({ state: join(directory, "locked"), port: portOf(served) }, "--config", config);
+  t.after(() => again.end("SIGKILL"));
   await page.getByText("This Headroom asks for its token").waitFor();
   assert.deepEqual(await violations(page), []);
   await page.getByRole("link", { name: "Sign in" }).click();
@@ -379,19 +357,10 @@ test("without permission the page says what cannot be seen, and what would help"
   const open = mkdtempSync(join(tmpdir(), "hr-nobody-"));
   t.after(() => rmSync(open, { recursive: true, force: true }));
   spawnSync("chown", ["65534:65534", open]);
-  const child = spawn(
-    "setpriv",
-    ["--reuid=65534", "--regid=65534", "--clear-groups", headroom, "serve", "--json"].concat([
-      "--listen",
-      "127.0.0.1:0",
-      "--state",
-      join(open, "state"),
-    ]),
-    { stdio: ["ignore", "pipe", "ignore"], cwd: "/" },
-  );
-  children.add(child);
-  const { url } = serveSchema.parse(JSON.parse(await firstLine(child)));
-  t.after(() => child.kill("SIGKILL"));
+  const as = ["env", "-C", "/", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+  const served = await startServe(["--state", join(open, "state")], { as });
+  t.after(() => served.end("SIGKILL"));
+  const { url } = served;
   const { page } = await visit(browser, url);
   await settled(page);
   await page.locator(".unseen-list summary").click();

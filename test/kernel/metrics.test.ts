@@ -11,7 +11,8 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { injectTable } from "../support/inject.ts";
-import { type Answering, missing, startPrometheus, startServe, until } from "../support/metrics-programs.ts";
+import { type Answering, missing, startPrometheus, startServe } from "../support/metrics-programs.ts";
+import { until } from "../support/served.ts";
 import { dashboardQueries } from "../support/shipped-queries.ts";
 
 const rules = fileURLToPath(new URL("../../deploy/prometheus/", import.meta.url));

@@ -158,9 +158,14 @@ const CLIENT = `
   for (const socket of sockets) socket.on("error", () => {}).on("connect", opened);
   require("node:readline").createInterface({ input: process.stdin }).on("line", async (word) => {
     const echoes = await Promise.all(sockets.map((socket) => new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(0), 3000);
-      socket.once("data", () => { clearTimeout(timer); resolve(1); });
-      socket.once("close", () => resolve(0));
+      const end = (echoes) => {
+        clearTimeout(timer);
+        socket.removeAllListeners("data").removeAllListeners("close");
+        resolve(echoes);
+      };
+      const timer = setTimeout(() => end(0), 3000);
+      socket.once("data", () => end(1));
+      socket.once("close", () => end(0));
       socket.write(word);
     })));
     console.log("echoes " + echoes.reduce((sum, each) => sum + each, 0));

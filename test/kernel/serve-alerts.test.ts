@@ -12,9 +12,10 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { flowMaker, injectFlows, injectTable } from "../support/inject.ts";
-import { getApi, headroom, startServe, stopServe, until } from "../support/real-serve.ts";
+import { headroom, killServed, startServe, until } from "../support/served.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hr-serve-alerts-"));
+after(killServed);
 after(() => rmSync(directory, { recursive: true }));
 
 const ALERTMANAGER = "prometheus-alertmanager";
@@ -103,14 +104,13 @@ test(
     const state = join(directory, "state");
     const words = ["--netns", table.name, "--state", state, "--config", file];
     const first = await startServe(words);
-    await until("it watches", async () => (await getApi(first.url, "status"))["occupancyFlows"] === 0);
+    await until("it watches", async () => (await first.get("status"))["occupancyFlows"] === 0);
 
     injectFlows(table.name, 4000, flowMaker(4000, 2));
     await until("nobody took the alert", () => first.said().includes("Alert not delivered, will try again"));
-    const { alerts } = await getApi(first.url, "alerts");
+    const { alerts } = await first.get("alerts");
     assert.equal((alerts as { code: string; state: string }[])[0]?.code, "near-full");
-    first.child.kill("SIGKILL");
-    await first.ended;
+    await first.end("SIGKILL");
 
     await hook.listen(hookPort);
     const second = await startServe(words);
@@ -132,11 +132,11 @@ test(
 
     spawnSync("ip", ["netns", "exec", table.name, "conntrack", "-F"]);
     await until("the webhook hears that it is over", () => hook.of("resolved", "near-full").length === 1);
-    const { incidents } = await getApi(second.url, "incidents");
+    const { incidents } = await second.get("incidents");
     const [incident] = incidents as { id: string; alert: { code: string } }[];
-    const one = await getApi(second.url, `incidents/${incident?.id ?? ""}`);
+    const one = await second.get(`incidents/${incident?.id ?? ""}`);
     assert.ok("census" in one, "the incident says who filled it");
-    assert.equal(await stopServe(second), 0);
+    assert.equal(await second.end(), 0);
   },
 );
 

@@ -9,37 +9,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 
-import { headroom, type RealServe, startServe, stopServe, until } from "../support/real-serve.ts";
+import { makeCertificates, whyNoCertificates } from "../support/certificates.ts";
+import { headroom, killServed, type Served, startServe, until } from "../support/served.ts";
 import { whyNoSandbox, wordsInSandbox } from "../support/sandbox.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "hr-serve-changes-"));
+after(killServed);
 after(() => rmSync(directory, { recursive: true }));
 
-const missing = ["openssl", "curl"].find((program) => spawnSync(program, ["--version"]).error !== undefined);
-const skip = missing === undefined ? (whyNoSandbox() ?? false) : `${missing} is not installed`;
+const noCurl = spawnSync("curl", ["--version"]).error === undefined ? false : "curl is not installed";
+const skip = whyNoCertificates || noCurl || (whyNoSandbox() ?? false);
 const ESTABLISHED = "nf_conntrack_tcp_timeout_established";
 const TOKENS = ["0123456789abcdef-first", "fedcba9876543210-second"] as const;
 
-function openssl(...words: string[]): void {
-  execFileSync("openssl", words, { cwd: directory, stdio: "ignore" });
-}
-
-/** An authority and, signed by it, what a server or a client shows. */
-function makeCertificates(names: readonly string[]): void {
-  const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-  openssl("req", "-x509", ...ec, "-days", "2", "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=ca");
-  for (const name of names) {
-    const file = (end: string): string => `${name}.${end}`;
-    const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=IP:127.0.0.1"];
-    openssl("req", ...ec, "-keyout", file("key"), "-out", file("csr"), ...subject);
-    const by = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2"];
-    openssl("x509", "-req", "-in", file("csr"), ...by, "-copy_extensions", "copy", "-out", file("crt"));
-  }
-}
-
 /** What the server answers; 0: there was no connection. */
 function ask(
-  { url }: RealServe,
+  { url }: Served,
   path: string,
   options: { token?: string; certificate?: string; change?: object },
 ): { status: number; body: string } {
@@ -68,7 +53,7 @@ test("a change is made for who has the token, recorded and taken back", { skip }
   const name = `hr-serve-changes-${process.pid}`;
   execFileSync("ip", ["netns", "add", name]);
   t.after(() => execFileSync("ip", ["netns", "del", name]));
-  makeCertificates(["server", "client"]);
+  makeCertificates(directory, ["server", "client"]);
   const token = join(directory, "token");
   writeFileSync(token, `${TOKENS[0]}\n`, { mode: 0o600 });
   const file = join(directory, "headroom.toml");
@@ -110,7 +95,7 @@ test("a change is made for who has the token, recorded and taken back", { skip }
   // Other token, no changes any more: from now on, without a restart.
   writeFileSync(token, `${TOKENS[1]}\n`);
   writeFileSync(file, configurationText({ token_file: "token", allow_changes: false }));
-  makeCertificates(["server", "client"]);
+  makeCertificates(directory, ["server", "client"]);
   serve.child.kill("SIGHUP");
   await until("it took that over", () => serve.said().includes("Took over"));
   assert.match(serve.said(), /server.allow_changes the token the certificate/);
@@ -127,15 +112,15 @@ test("a change is made for who has the token, recorded and taken back", { skip }
   assert.equal(ask(serve, "status", renewed).status, 200);
 
   assert.ok(!TOKENS.some((each) => serve.said().includes(each)), "the log keeps the token to itself");
-  assert.equal(await stopServe(serve), 0);
+  assert.equal(await serve.end(), 0);
 });
 
 test("with client certificates it speaks to those it knows, and to nobody else", { skip }, async (t) => {
   const name = `hr-serve-certificate-${process.pid}`;
   execFileSync("ip", ["netns", "add", name]);
   t.after(() => execFileSync("ip", ["netns", "del", name]));
-  makeCertificates(["stranger"]);
-  makeCertificates(["server", "client"]);
+  makeCertificates(directory, ["stranger"]);
+  makeCertificates(directory, ["server", "client"]);
   const file = join(directory, "certificates.toml");
   writeFileSync(file, configurationText({ client_ca: "ca.crt" }));
   const serve = await startServe(["--netns", name, "--config", file, "--state", join(directory, "state")]);
@@ -144,5 +129,5 @@ test("with client certificates it speaks to those it knows, and to nobody else",
   assert.equal(ask(serve, "status", { certificate: "client" }).status, 200);
   const change = { settings: { [ESTABLISHED]: 43_200 } };
   assert.equal(ask(serve, "changes", { certificate: "client", change }).status, 403);
-  assert.equal(await stopServe(serve), 0);
+  assert.equal(await serve.end(), 0);
 });

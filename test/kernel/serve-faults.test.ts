@@ -29,7 +29,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import { openHistory } from "../../src/watch/watch.ts";
 import { makeStorm, MIXED, type Storm } from "../support/flow-storm.ts";
 import { flowMaker, injectFlows, startGuard } from "../support/inject.ts";
-import { socketsOf, hearLive, type ServeAs, type Served, startServe, until } from "../support/served.ts";
+import { hearLive, type ServeAs, type Served, socketsOf, startServe, until } from "../support/served.ts";
 
 const KILLS = process.env["HEADROOM_FAULTS"] === "all" ? 200 : 40;
 /** So many are killed side by side, each with a history of its own. */
@@ -64,8 +64,8 @@ function directoryOf(context: TestContext): string {
   return directory;
 }
 
-async function serving(context: TestContext, as: ServeAs): Promise<Served> {
-  const started = await startServe(as);
+async function serving(context: TestContext, words: readonly string[], as: ServeAs = {}): Promise<Served> {
+  const started = await startServe(words, as);
   context.after(() => void started.child.kill("SIGKILL"));
   return started;
 }
@@ -105,7 +105,7 @@ test(`killed ${KILLS} times under load, every second that was told is remembered
     const random = seededRandom(lane + 1);
     const told: number[] = [];
     for (let kill = 0; kill < KILLS / LANES; kill += 1) {
-      const started = await serving(context, { words: ["--netns", storm.name, "--state", directory] });
+      const started = await serving(context, ["--netns", storm.name, "--state", directory]);
       const page = await hearLive(started.url);
       await sleep(random.below(2500));
       await started.end("SIGKILL");
@@ -145,7 +145,7 @@ test("a full disk: it goes on, says so, and writes what waited when there is roo
   const directory = join(directoryOf(context), "small");
   mkdirSync(directory);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=6m", "hr-faults", directory]);
-  const started = await serving(context, { words: ["--netns", storm.name, "--state", directory] });
+  const started = await serving(context, ["--netns", storm.name, "--state", directory]);
   const page = await hearLive(started.url);
   await until("it has begun", () => page.samplesAtMs.length > 3);
   const filler = join(directory, "filler");
@@ -192,8 +192,7 @@ test(
     const directory = directoryOf(context);
     const offset = join(directory, "offset");
     writeFileSync(offset, "+0\n");
-    const started = await serving(context, {
-      words: ["--netns", name, "--state", directory],
+    const started = await serving(context, ["--netns", name, "--state", directory], {
       env: {
         LD_PRELOAD: FAKETIME,
         FAKETIME_TIMESTAMP_FILE: offset,
@@ -232,7 +231,7 @@ test(
   async (context) => {
     const name = namespaceOf(context, "lost");
     const directory = directoryOf(context);
-    const started = await serving(context, { words: ["--netns", name, "--state", directory] });
+    const started = await serving(context, ["--netns", name, "--state", directory]);
     await until("all flows are followed", async () => {
       const { events } = (await started.get("status")) as { events?: { oneOf: number } };
       return events?.oneOf === 1;
@@ -256,7 +255,7 @@ test("the namespace goes, which is said, and is watched again when it comes back
   const name = namespaceOf(context, "gone");
   injectFlows(name, 50, flowMaker(50, 1));
   const directory = directoryOf(context);
-  const started = await serving(context, { words: ["--netns", name, "--state", directory] });
+  const started = await serving(context, ["--netns", name, "--state", directory]);
   await until("flows are counted", async () => (await started.get("status"))["occupancyFlows"] === 50);
   execFileSync("ip", ["netns", "del", name]);
   await until("it is missed", async () => (await unseenOf(started)).includes("the table"));
@@ -284,11 +283,11 @@ test(
     const log = join(logs, "kern.log");
     writeFileSync(log, "", { mode: 0o644 });
     // Files of syslog are what is read without CAP_SYSLOG; these are seen by this one process alone.
-    const as =
+    const nobody =
       "setpriv --reuid nobody --regid nogroup --clear-groups --inh-caps -all,+net_admin " +
       "--ambient-caps -all,+net_admin --bounding-set -all,+net_admin";
-    const through = ["unshare", "-m", "sh", "-c", `mount --bind ${logs} /var/log && exec ${as} "$@"`, "sh"];
-    const started = await serving(context, { words: ["--state", state], through });
+    const as = ["unshare", "-m", "sh", "-c", `mount --bind ${logs} /var/log && exec ${nobody} "$@"`, "sh"];
+    const started = await serving(context, ["--state", state], { as });
     const counted = async (): Promise<number> => {
       const span = `from=${Date.now() - 600_000}&to=${Date.now() + 1000}&points=5000`;
       const { series } = (await started.get(`series?names=tableFullLinesPerSecond&${span}`)) as {
@@ -332,7 +331,7 @@ const FULL_LINE =
 test("forty pages killed at once leave no subscriber and no socket", root, async (context) => {
   const name = namespaceOf(context, "pages");
   const directory = directoryOf(context);
-  const started = await serving(context, { words: ["--netns", name, "--state", directory] });
+  const started = await serving(context, ["--netns", name, "--state", directory]);
   await started.get("status");
   await sleep(1500);
   const before = socketsOf(started.pid);

@@ -10,10 +10,11 @@ import { join } from "node:path";
 import { after, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { getApi, headroom, type RealServe, startServe, stopServe, until } from "../support/real-serve.ts";
+import { headroom, killServed, type Served, startServe, until } from "../support/served.ts";
 
 const skip = process.geteuid?.() === 0 ? false : "needs root, for namespaces and mounts";
 const directory = mkdtempSync(join(tmpdir(), "hr-serve-places-"));
+after(killServed);
 after(() => rmSync(directory, { recursive: true }));
 /** Long enough that everything that is asked for now and then was asked for. */
 const WATCHED_MS = 15_000;
@@ -27,18 +28,18 @@ function newNamespace(t: TestContext, word: string): string {
 }
 
 /** Runs a command with the mounts that the daemon sees. */
-function inside({ child }: RealServe, script: string): void {
+function inside({ child }: Served, script: string): void {
   execFileSync("nsenter", ["-t", String(child.pid), "-m", "sh", "-c", script]);
 }
 
 /** The samples since then, as seconds; the last one may be under way. */
-async function secondsSince(url: string, fromMs: number, name: string): Promise<(number | null)[]> {
-  const { series } = await getApi(url, `series?names=${name}&from=${fromMs}&to=${Date.now()}&points=1000`);
+async function secondsSince(serve: Served, fromMs: number, name: string): Promise<(number | null)[]> {
+  const { series } = await serve.get(`series?names=${name}&from=${fromMs}&to=${Date.now()}&points=1000`);
   return (series as Record<string, { avg: (number | null)[] }>)[name]?.avg ?? [];
 }
 
-async function gaps(url: string): Promise<unknown[]> {
-  const { notes } = await getApi(url, "happenings");
+async function gaps(serve: Served): Promise<unknown[]> {
+  const { notes } = await serve.get("happenings");
   return (notes as { kind: string }[]).filter(({ kind }) => kind === "gap");
 }
 
@@ -52,18 +53,18 @@ test("a full disk: it watches on, says that nothing is kept, and keeps again", {
   await sleep(3000);
   inside(serve, `dd if=/dev/zero of=${state}/fill bs=1M 2>/dev/null; true`);
   await until("the history grew into the last room, or said that there is none", async () => {
-    const { unseen } = await getApi(serve.url, "status");
+    const { unseen } = await serve.get("status");
     return Date.now() - startMs > WATCHED_MS || JSON.stringify(unseen).includes("history");
   });
-  assert.equal((await getApi(serve.url, "status"))["occupancyFlows"], 0);
+  assert.equal((await serve.get("status"))["occupancyFlows"], 0);
   inside(serve, `rm ${state}/fill`);
   await sleep(3000);
   const fromMs = Date.now() - 2000;
   await sleep(2000);
-  const kept = await secondsSince(serve.url, fromMs, "occupancyFlows");
+  const kept = await secondsSince(serve, fromMs, "occupancyFlows");
   assert.ok(kept.filter((value) => value !== null).length >= 3, JSON.stringify(kept));
-  assert.deepEqual(await gaps(serve.url), []);
-  assert.equal(await stopServe(serve), 0);
+  assert.deepEqual(await gaps(serve), []);
+  assert.equal(await serve.end(), 0);
 });
 
 test("a directory that takes nothing is refused in one sentence", { skip }, () => {
@@ -85,18 +86,18 @@ test("what it may read is taken away while it runs, and given back", { skip }, a
   const covered = "/proc/sys/net/netfilter";
   inside(serve, `mount -t tmpfs -o ro,mode=000 tmpfs ${covered}`);
   await sleep(WATCHED_MS);
-  const hidden = await getApi(serve.url, "status");
+  const hidden = await serve.get("status");
   assert.ok(Array.isArray(hidden["unseen"]));
   t.diagnostic(`unseen meanwhile: ${JSON.stringify(hidden["unseen"])}`);
   inside(serve, `umount ${covered}`);
   await until("everything is seen again", async () => {
-    const { occupancyFlows, capacityFlows } = await getApi(serve.url, "status");
+    const { occupancyFlows, capacityFlows } = await serve.get("status");
     return typeof occupancyFlows === "number" && typeof capacityFlows === "number";
   });
-  assert.deepEqual(await gaps(serve.url), []);
-  const seconds = await secondsSince(serve.url, startMs, "occupancyFlows");
+  assert.deepEqual(await gaps(serve), []);
+  const seconds = await secondsSince(serve, startMs, "occupancyFlows");
   assert.ok(seconds.length >= 15 && !seconds.slice(0, -1).includes(null), JSON.stringify(seconds));
-  assert.equal(await stopServe(serve), 0);
+  assert.equal(await serve.end(), 0);
 });
 
 test(
@@ -105,16 +106,16 @@ test(
   async (t) => {
     const name = newNamespace(t, "gone");
     const serve = await startServe(["--netns", name, "--state", join(directory, "gone")]);
-    await until("it is seen", async () => (await getApi(serve.url, "status"))["occupancyFlows"] === 0);
+    await until("it is seen", async () => (await serve.get("status"))["occupancyFlows"] === 0);
     execFileSync("ip", ["netns", "del", name]);
     await until("it is missed", () => serve.said().includes("it is not there any more"));
     await until("the figure is gone", async () => {
-      const { occupancyFlows, unseen } = await getApi(serve.url, "status");
+      const { occupancyFlows, unseen } = await serve.get("status");
       return occupancyFlows === undefined && JSON.stringify(unseen).includes("not there any more");
     });
     execFileSync("ip", ["netns", "add", name]);
-    await until("it is seen again", async () => (await getApi(serve.url, "status"))["occupancyFlows"] === 0);
-    assert.deepEqual(await gaps(serve.url), []);
-    assert.equal(await stopServe(serve), 0);
+    await until("it is seen again", async () => (await serve.get("status"))["occupancyFlows"] === 0);
+    assert.deepEqual(await gaps(serve), []);
+    assert.equal(await serve.end(), 0);
   },
 );

@@ -16,7 +16,7 @@ import type { FlowColumns } from "../../src/table/columns.ts";
 import { Status } from "../../src/table/status.ts";
 import { cpuSecondsOf, makeStorm, MIXED } from "../support/flow-storm.ts";
 import { flowMaker, injectFlows } from "../support/inject.ts";
-import { socketsOf, hearLive, residentBytes, type Served, startServe } from "../support/served.ts";
+import { hearLive, residentBytes, type Served, socketsOf, startServe } from "../support/served.ts";
 
 const isLong = process.env["HEADROOM_SOAK"] === "1";
 const SECONDS = isLong ? 1200 : 40;
@@ -50,7 +50,7 @@ test(
     try {
       const standing = Math.floor(capacity * STANDING_SHARE);
       injectFlows(storm.name, standing, standingFlow(standing));
-      served = await startServe({ words: ["--netns", storm.name, "--state", directory] });
+      served = await startServe(["--netns", storm.name, "--state", directory]);
       await storm.start();
       const page = await hearLive(served.url);
       const atStart = {

@@ -12,13 +12,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { injectTable } from "../support/inject.ts";
-import { getApi, startServe, stopServe, until } from "../support/real-serve.ts";
+import { killServed, startServe, until } from "../support/served.ts";
 
 const unit = fileURLToPath(new URL("../../deploy/systemd/headroom.service", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "hr-serve-"));
 // Another user must be able to go in.
 chmodSync(directory, 0o755);
 const children: ChildProcess[] = [];
+after(killServed);
 after(() => {
   for (const child of children) child.kill("SIGKILL");
   rmSync(directory, { recursive: true });
@@ -52,18 +53,15 @@ test("serve watches each second, hears a setting change, reloads and ends", root
     writeFileSync(file, "");
     const state = newState();
     const started = await startServe(["--netns", name, "--state", state, "--config", file]);
-    await until(
-      "flows are counted",
-      async () => (await getApi(started.url, "status"))["occupancyFlows"] === 300,
-    );
-    const flows = await getApi(started.url, "flows?limit=2");
+    await until("flows are counted", async () => (await started.get("status"))["occupancyFlows"] === 300);
+    const flows = await started.get("flows?limit=2");
     assert.equal(flows["matchedFlows"], 300);
     assert.equal((flows["flows"] as unknown[]).length, 2);
 
     const timeout = "/proc/sys/net/netfilter/nf_conntrack_udp_timeout";
     spawnSync("ip", ["netns", "exec", name, "sh", "-c", `echo 77 > ${timeout}`]);
     await until("the change is told", async () => {
-      const { settingChanges } = await getApi(started.url, "happenings");
+      const { settingChanges } = await started.get("happenings");
       return (settingChanges as { key: string; to: number }[]).some(
         ({ key, to }) => key === "nf_conntrack_udp_timeout" && to === 77,
       );
@@ -77,7 +75,7 @@ test("serve watches each second, hears a setting change, reloads and ends", root
     started.child.kill("SIGHUP");
     await until("the level is taken over", () => started.said().includes('"options":"log.level"'));
     assert.match(started.said(), /wait for a restart/);
-    await getApi(started.url, "status");
+    await started.get("status");
     await until("requests are logged at debug", () => started.said().includes("GET /api/v1/status"));
 
     await assert.rejects(startServe(["--netns", name, "--state", state]), /another headroom serve writes it/);
@@ -88,7 +86,7 @@ test("serve watches each second, hears a setting change, reloads and ends", root
     );
 
     await sleep(5000);
-    const { atMs, series } = await getApi(started.url, "series?names=occupancyFlows&points=1000");
+    const { atMs, series } = await started.get("series?names=occupancyFlows&points=1000");
     const seconds = (atMs as number[]).map((at) => Math.round(at / 1000));
     const { avg } = (series as { occupancyFlows: { avg: (number | null)[] } }).occupancyFlows;
     const seen = seconds.filter((_, index) => avg[index] !== null);
@@ -96,14 +94,14 @@ test("serve watches each second, hears a setting change, reloads and ends", root
       if (index > 0) assert.equal(second, (seen[index - 1] ?? 0) + 1, "a second without a sample");
     }
     assert.ok(seen.length >= 5, `${seen.length} seconds`);
-    assert.equal(await stopServe(started), 0);
+    assert.equal(await started.end(), 0);
 
     // The history is there when it comes again.
     const again = await startServe(["--netns", name, "--state", state]);
-    const { notes } = await getApi(again.url, "happenings");
+    const { notes } = await again.get("happenings");
     const kinds = (notes as { kind: string }[]).map(({ kind }) => kind);
     assert.ok(kinds.includes("stopped") && kinds.filter((kind) => kind === "started").length === 2);
-    assert.equal(await stopServe(again, "SIGINT"), 0);
+    assert.equal(await again.end("SIGINT"), 0);
   });
 });
 
@@ -115,11 +113,11 @@ test("serve as a user with CAP_NET_ADMIN alone sees everything it needs", rootOn
   const rights = ["--inh-caps", "-all,+net_admin", "--ambient-caps", "-all,+net_admin"];
   const bounded = [...rights, "--bounding-set", "-all,+net_admin"];
   const started = await startServe(["--state", state], { as: [...as, ...bounded] });
-  const { unseen, events } = await getApi(started.url, "status");
+  const { unseen, events } = await started.get("status");
   const what = (unseen as { what: string }[]).map((each) => each.what);
   assert.ok(!what.some((each) => /^(flows|the table|counters|settings)/.test(each)), what.join(", "));
   assert.notEqual(events, undefined, "flow events are followed");
-  assert.equal(await stopServe(started), 0);
+  assert.equal(await started.end(), 0);
 });
 
 test(
@@ -140,13 +138,13 @@ test(
       "-all",
     ];
     const started = await startServe(["--state", state], { as: [...as, "--inh-caps", "-all"] });
-    const status = await getApi(started.url, "status");
+    const status = await started.get("status");
     assert.equal(typeof status["occupancyFlows"], "number");
     await until("it says what is not seen", async () => {
-      const { unseen } = await getApi(started.url, "status");
+      const { unseen } = await started.get("status");
       return (unseen as { cause: string }[]).some(({ cause }) => cause === "not-permitted");
     });
-    assert.equal(await stopServe(started), 0);
+    assert.equal(await started.end(), 0);
     await assert.rejects(
       startServe(["--state", "/root/hr-serve-none"], { as: [...as, "--inh-caps", "-all"] }),
       /Cannot keep the history in|cannot keep the history in/,
@@ -181,7 +179,7 @@ test("serve tells systemd that it is ready, alive, reloading and stopping", root
     await until("it is alive", () => heard.includes("WATCHDOG=1"));
     started.child.kill("SIGHUP");
     await until("it reloads", () => heard.includes("RELOADING=1") && heard.includes("MONOTONIC_USEC="));
-    assert.equal(await stopServe(started), 0);
+    assert.equal(await started.end(), 0);
     await until("it stops", () => heard.includes("STOPPING=1"));
   } finally {
     receiver.kill("SIGKILL");

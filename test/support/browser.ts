@@ -9,19 +9,10 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { BrowserContext, Page } from "playwright-core";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const CHROMIUM = "/usr/bin/chromium";
-const PAGE = `${root}node_modules/.cache/headroom/web/index.html`;
+import { CHROMIUM, CHROMIUM_WORDS } from "../../demo/chromium.ts";
 
-/** As root there is no sandbox to be had; the rest keeps the browser from asking anybody anything. */
-const CHROMIUM_ARGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  "--no-first-run",
-];
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const PAGE = `${root}node_modules/.cache/headroom/web/index.html`;
 
 /** Why the dashboard cannot be looked at here; false when it can. */
 export function reasonWithoutBrowser(): string | false {
@@ -40,7 +31,7 @@ export async function startBrowser(): Promise<Browser> {
   const context = await chromium.launchPersistentContext(directory, {
     executablePath: CHROMIUM,
     headless: true,
-    args: CHROMIUM_ARGS,
+    args: CHROMIUM_WORDS,
   });
   return {
     context,

@@ -1,10 +1,8 @@
 /** Programs around /metrics, started on free ports of this host and ended with whoever started them. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { type AddressInfo, createServer } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 
-const headroom = fileURLToPath(new URL("../../bin/headroom", import.meta.url));
+import { startServe as serve, until } from "./served.ts";
 
 /** A program that answers over HTTP. */
 export interface Answering {
@@ -22,20 +20,6 @@ export function missing(...programs: readonly string[]): string | false {
   return gone === undefined ? false : `${gone} is not installed`;
 }
 
-/** Waits for half a minute at most; an error means not yet. */
-export async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  for (let turn = 0; turn < 300; turn += 1) {
-    if (
-      await Promise.resolve()
-        .then(isSo)
-        .catch(() => false)
-    )
-      return;
-    await sleep(100);
-  }
-  throw new Error(`Waited in vain until ${what}`);
-}
-
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
@@ -46,16 +30,8 @@ export async function freePort(): Promise<number> {
 
 /** Starts `headroom serve` and waits until it listens. */
 export async function startServe(words: readonly string[]): Promise<Answering> {
-  const child = spawn(headroom, ["serve", "--json", "--listen", "127.0.0.1:0", ...words], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let out = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
-  const program = answering(child, "");
-  await until("headroom serve listens", () => out.includes("\n") || child.exitCode !== null);
-  if (!out.includes("\n")) throw new Error(`headroom serve ended: ${program.said()}`);
-  const { url } = JSON.parse(out) as { url: string };
-  return { ...program, url: url.replace(/\/$/, "") };
+  const started = await serve(words);
+  return { ...started, url: started.url.replace(/\/$/, ""), stop: async () => void (await started.end()) };
 }
 
 /** Starts Debian's node_exporter with everything it collects by itself, and waits until it answers. */

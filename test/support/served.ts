@@ -10,11 +10,20 @@ import * as z from "zod/mini";
 
 import { serveSchema } from "../../src/cli/serve/serve-schema.ts";
 
-export const HEADROOM = fileURLToPath(new URL("../../bin/headroom", import.meta.url));
+export const headroom = fileURLToPath(new URL("../../bin/headroom", import.meta.url));
+
+const children = new Set<ChildProcess>();
+process.on("exit", killServed);
+
+/** Ends what still runs: for `after` of a test file, which would wait for it otherwise. */
+export function killServed(): void {
+  for (const child of children) child.kill("SIGKILL");
+}
 
 export interface Served {
   child: ChildProcess;
   pid: number;
+  /** Where it listens; it ends with a slash. */
   url: string;
   /** Standard error so far. */
   said(): string;
@@ -25,24 +34,31 @@ export interface Served {
 }
 
 export interface ServeAs {
-  /** Options after `headroom serve --json --listen 127.0.0.1:0`. */
-  words: readonly string[];
-  /** What runs it, in place of nothing: `setpriv ...`. */
-  through?: readonly string[];
+  /** The words before `headroom`, which is their last argument: `setpriv ...`. */
+  as?: readonly string[];
   env?: NodeJS.ProcessEnv;
 }
 
-/** Starts it and waits until it listens; rejects with what it said when it ends before. */
-export async function startServe({ words, through = [], env = {} }: ServeAs): Promise<Served> {
-  const line = [...through, HEADROOM, "serve", "--json", "--listen", "127.0.0.1:0", ...words];
+/**
+ * Starts it on a free port, or where `words` say, and waits until it listens; rejects with what it said when
+ * it ends before.
+ */
+export async function startServe(words: readonly string[], { as = [], env }: ServeAs = {}): Promise<Served> {
+  const line = [...as, headroom, "serve", "--json", "--listen", "127.0.0.1:0", ...words];
   const child = spawn(line[0] as string, line.slice(1), {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
+  children.add(child);
   let [out, errors] = ["", ""];
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
   child.stdout.setEncoding("utf8");
-  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const ended = new Promise<number | null>((resolve) => {
+    child.once("close", (code) => {
+      children.delete(child);
+      resolve(code);
+    });
+  });
   const listening = new Promise<void>((resolve) => {
     child.stdout.on("data", (text: string) => {
       out += text;
@@ -63,7 +79,7 @@ export async function startServe({ words, through = [], env = {} }: ServeAs): Pr
       if (answer.status !== 200) throw new Error(`${path} was answered by ${answer.status}: ${text}`);
       return JSON.parse(text) as Record<string, unknown>;
     },
-    end: async (signal = "SIGTERM") => {
+    end: (signal = "SIGTERM") => {
       child.kill(signal);
       return ended;
     },

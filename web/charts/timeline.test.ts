@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { ForecastJson, SeriesJson } from "../../src/server/api-schema.ts";
-import { dropColumns, historyOf, useColumns } from "./timeline.ts";
+import { columnsOfDrops, historyOf, columnsOfUse } from "./timeline.ts";
 
 const series: SeriesJson = {
   fromMs: 0,
@@ -43,7 +43,7 @@ test("live seconds follow what was asked for, and holes stay holes", () => {
 });
 
 test("the band begins where the line ends and goes one point beyond the edge", () => {
-  const found = useColumns(historyOf(series, []), forecast, 8000);
+  const found = columnsOfUse(historyOf(series, []), forecast, 8000);
   assert.deepEqual(found.x, [1, 2, 3, 5, 7, 9]);
   assert.deepEqual(found.use, [10, null, 30, null, null, null]);
   assert.deepEqual(found.expected, [null, null, 30, 40, 50, 60]);
@@ -52,13 +52,13 @@ test("the band begins where the line ends and goes one point beyond the edge", (
 });
 
 test("a span of the past has no forecast", () => {
-  const found = useColumns(historyOf(series, []), forecast, 3000);
+  const found = columnsOfUse(historyOf(series, []), forecast, 3000);
   assert.deepEqual(found.x, [1, 2, 3]);
   assert.deepEqual(found.expected, [null, null, null]);
 });
 
 test("drops are told apart by cause", () => {
-  const causes = dropColumns(historyOf(series, []));
+  const causes = columnsOfDrops(historyOf(series, []));
   assert.deepEqual(causes.clash, [0, 3, 3]);
   assert.deepEqual(causes.noRoom, [5, 6, null]);
   assert.deepEqual(causes.chain, [0, 1, null]);

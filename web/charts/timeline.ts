@@ -48,7 +48,7 @@ export interface UseColumns {
 }
 
 /** Use, its limit, and the forecast up to `endMs`, over one x. */
-export function useColumns(past: History, forecast: ForecastJson | undefined, endMs: number): UseColumns {
+export function columnsOfUse(past: History, forecast: ForecastJson | undefined, endMs: number): UseColumns {
   const band = forecast?.band;
   const isLive = band !== undefined && endMs > (past.times.at(-1) ?? 0) * 1000;
   const { kept, ahead } = isLive ? aheadOf(band, past, endMs) : { kept: [], ahead: [] };
@@ -106,7 +106,7 @@ export type CauseId = (typeof CAUSES)[number]["id"];
  * Packets lost per second by cause, and flows evicted to make room. The kernel counts a failed insertion as a
  * drop, too, and a chain that is too long among the failed insertions.
  */
-export function dropColumns(past: History): Record<CauseId, Column> {
+export function columnsOfDrops(past: History): Record<CauseId, Column> {
   const drop = past.max("dropPerSecond");
   const failed = past.max("insertFailedPerSecond");
   const chain = past.max("chainTooLongPerSecond");

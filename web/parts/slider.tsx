@@ -3,9 +3,8 @@ import type { JSX } from "preact";
 import { useId } from "preact/hooks";
 
 import type { SettingsJson } from "../../src/server/api-schema.ts";
-import { formatCount, formatDuration, formatSetting, parseDuration, shortSize } from "../words/figures.ts";
-import { nearestStop } from "../words/stops.ts";
-import { tickWords } from "../views/whatif-wish.ts";
+import { formatCount, formatDuration, formatSetting, parseDuration } from "../words/figures.ts";
+import { nearestStop, tickWords } from "../words/stops.ts";
 
 interface SliderProps {
   label: string;
@@ -40,7 +39,7 @@ export function Slider({ label, row, value, stops, onChange }: SliderProps): JSX
           onInput={(event) => onChange(stops[Number(event.currentTarget.value)] ?? value)}
         />
         <div class="ticks" aria-hidden="true">
-          {tickWords(stops, row.unit, shortSize).map((tick, at) =>
+          {tickWords(stops, row.unit).map((tick, at) =>
             tick === "" ? null : (
               <span key={stops[at]} style={{ "--at": share(at) }}>
                 {tick}

@@ -48,14 +48,25 @@ export async function post<Answer>(path: string, body: object): Promise<Answer> 
   return (await response.json()) as Answer;
 }
 
-/** A stream of events as it comes. */
+/** A stream of events as it comes, in pieces of text. */
 export async function openStream(
   path: string,
   signal: AbortSignal,
-): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+): Promise<AsyncGenerator<string, void, undefined>> {
   const response = await ask(path, { signal, headers: { accept: "text/event-stream" } });
   if (response.body === null) throw new Unreachable("the stream has no body");
-  return response.body;
+  return piecesOf(response.body);
+}
+
+/** By a reader: Safari cannot iterate over a stream. */
+export async function* piecesOf(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string, void, undefined> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    yield decoder.decode(piece.value, { stream: true });
+  }
 }
 
 async function ask(path: string, wanted: RequestInit): Promise<Response> {

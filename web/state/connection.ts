@@ -37,7 +37,6 @@ const SILENCE_MS = 15_000;
 const STATUS_EVERY_MS = 15_000;
 const BACKOFF_SECONDS = [1, 2, 4, 8, 15];
 
-let attempt = new AbortController();
 let wake: () => void = () => undefined;
 let statusTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -101,7 +100,7 @@ function pause(milliseconds: number): Promise<void> {
 
 /** One connection, until it ends. */
 async function stayLive(onLive: () => void): Promise<void> {
-  attempt = new AbortController();
+  const attempt = new AbortController();
   let silence: ReturnType<typeof setTimeout> | undefined;
   const heard = (): void => {
     clearTimeout(silence);
@@ -116,10 +115,9 @@ async function stayLive(onLive: () => void): Promise<void> {
     if (isReturn) generation.value += 1;
     await readStatus();
     const reader = new EventReader();
-    const decoder = new TextDecoder();
-    for await (const bytes of stream as unknown as AsyncIterable<Uint8Array>) {
+    for await (const text of stream) {
       heard();
-      for (const event of reader.push(decoder.decode(bytes, { stream: true }))) hear(event);
+      for (const event of reader.push(text)) hear(event);
     }
   } finally {
     clearTimeout(silence);

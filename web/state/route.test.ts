@@ -12,6 +12,12 @@ test("an address is read back as it was written", () => {
   assert.equal(readRoute(linkTo("history", {}, "near-full/1")).rest, "near-full/1");
 });
 
+test("an address that was cut off is read as far as it goes", () => {
+  for (const hash of ["#/history/%", "#/namespaces/a%E0%A4"]) {
+    assert.equal(readRoute(hash).rest, hash.split("/")[2]);
+  }
+});
+
 test("what is not known leads to the overview", () => {
   for (const hash of ["", "#", "#/", "#/nothing", "#fills-x"]) assert.equal(readRoute(hash).view, "overview");
 });

@@ -27,7 +27,16 @@ export function readRoute(hash: string): Route {
   const [path = "", query = ""] = hash.replace(/^#?\/?/, "").split("?", 2);
   const [first = "", ...rest] = path.split("/");
   const view = VIEWS.find(({ id }) => id === first)?.id ?? "overview";
-  return { view, rest: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+  return { view, rest: decoded(rest.join("/")), query: new URLSearchParams(query) };
+}
+
+/** An address that was typed or cut off may hold a `%` that stands for nothing. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** The address of a view. */

@@ -10,15 +10,28 @@ export const colours = signal(0);
 const KEPT = "headroom-theme";
 
 export function startTheme(): void {
-  const kept = localStorage.getItem(KEPT);
+  const kept = keptTheme();
   show(kept === "light" || kept === "dark" ? kept : "system");
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (colours.value += 1));
 }
 
 export function chooseTheme(wanted: Theme): void {
-  if (wanted === "system") localStorage.removeItem(KEPT);
-  else localStorage.setItem(KEPT, wanted);
   show(wanted);
+  try {
+    if (wanted === "system") localStorage.removeItem(KEPT);
+    else localStorage.setItem(KEPT, wanted);
+  } catch {
+    // It holds until the page is closed.
+  }
+}
+
+/** A browser that keeps nothing for this page throws when it is asked. */
+function keptTheme(): string | null {
+  try {
+    return localStorage.getItem(KEPT);
+  } catch {
+    return null;
+  }
 }
 
 function show(wanted: Theme): void {

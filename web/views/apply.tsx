@@ -28,6 +28,11 @@ export function ApplyButton({ command, wish, onApplied }: ApplyProps): JSX.Eleme
     dialog.current?.close();
     if (progress.kind === "done") onApplied();
   };
+  // Whoever leaves while it is being made would not hear what came of it.
+  const cancel = (event: Event): void => {
+    if (progress.kind === "applying") event.preventDefault();
+    else close();
+  };
   async function apply(): Promise<void> {
     setProgress({ kind: "applying" });
     try {
@@ -43,11 +48,13 @@ export function ApplyButton({ command, wish, onApplied }: ApplyProps): JSX.Eleme
       <button type="button" class="button primary" onClick={open}>
         Apply on this host
       </button>
-      <dialog ref={dialog} class="confirm" aria-label="Apply this change" onCancel={close}>
+      <dialog ref={dialog} class="confirm" aria-label="Apply this change" onCancel={cancel}>
         <h2>Apply this change?</h2>
         <p>It is made now and lasts over a reboot, as this command would make it:</p>
         <pre tabIndex={0}>{command}</pre>
-        <p class="quiet">A receipt is written first. `headroom rollback` takes it back.</p>
+        <p class="quiet">
+          A receipt is written first. <code>headroom rollback</code> takes it back.
+        </p>
         <ProgressWords progress={progress} />
         <p class="confirm-ways">
           {progress.kind === "done" ? (

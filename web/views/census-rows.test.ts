@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { parseFilter } from "../../src/table/filter.ts";
-import { rankingsOf } from "./census-rows.ts";
+import { censusTimesPath, rankingsOf } from "./census-rows.ts";
 
 const census = {
   flows: 100,
@@ -43,4 +43,12 @@ test("a status nobody has is not shown", () => {
     status?.rows.map(({ label }) => label),
     ["answered", "assured", "not answered"],
   );
+});
+
+test("the oldest census is looked for as far back as any is kept, once an hour", () => {
+  const nowMs = 1_700_000_123_000;
+  const { searchParams } = new URL(censusTimesPath(nowMs), "http://localhost");
+  assert.ok(Number(searchParams.get("from")) <= nowMs - 30 * 86_400_000);
+  assert.ok(Number(searchParams.get("to")) > nowMs);
+  assert.equal(censusTimesPath(nowMs + 60_000), censusTimesPath(nowMs));
 });

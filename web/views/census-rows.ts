@@ -19,6 +19,16 @@ export function countedHow({ complete, sampled, flowsRead }: CensusFigures): str
   return `a sample: ${read} flows read; figures are estimates, ± holds 95 of 100`;
 }
 
+const HOUR_MS = 3_600_000;
+/** No census is kept for longer than 30 days. */
+const CENSUSES_KEPT_MS = 30 * 24 * HOUR_MS;
+
+/** The question when censuses were taken; asked anew each hour, as only the oldest is shown. */
+export function censusTimesPath(nowMs: number): string {
+  const toMs = Math.ceil((nowMs + 1) / HOUR_MS) * HOUR_MS;
+  return `census/times?from=${toMs - CENSUSES_KEPT_MS - HOUR_MS}&to=${toMs}`;
+}
+
 /** All rankings of a census in the order in which they explain it; without those that have one row of all. */
 export function rankingsOf(census: CensusFigures): Ranked[] {
   const { accuracy = {} } = census;

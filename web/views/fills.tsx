@@ -15,7 +15,7 @@ import { countOf, formatError, formatShare, roughDuration } from "../words/figur
 import { joinTerms, withTerm } from "../words/terms.ts";
 import { clockTime, pointInTime, toLocalInput, zoneAt } from "../words/times.ts";
 import { CensusPanels } from "./census-panels.tsx";
-import { countedHow } from "./census-rows.ts";
+import { censusTimesPath, countedHow } from "./census-rows.ts";
 
 export function FillsView(): JSX.Element {
   const { query } = route.value;
@@ -181,7 +181,7 @@ function Terms({
 /** Now, or an instant of which there is a census. */
 function When({ at }: { at: number | undefined }): JSX.Element {
   const now = Math.floor(nowMs.value / 60_000) * 60_000;
-  const times = useAnswer<CensusTimesJson>(`census/times?from=${now - 2 * 86_400_000}&to=${now}`);
+  const times = useAnswer<CensusTimesJson>(censusTimesPath(now));
   const oldest = times.data?.atMs[0];
   const choose = (event: Event): void => {
     const wanted = new Date((event.currentTarget as HTMLInputElement).value).getTime();

@@ -11,6 +11,7 @@ import { status } from "../state/connection.ts";
 import { goTo, linkTo, route } from "../state/route.ts";
 import { useAnswer } from "../state/use-answer.ts";
 import { countOf, formatBytes, formatCount, roughDuration } from "../words/figures.ts";
+import { quoted, shellWord } from "../words/shell.ts";
 import { joinTerms } from "../words/terms.ts";
 import { clockTime } from "../words/times.ts";
 import { type FlowRow, rowOf, wordsOf } from "./flow-row.ts";
@@ -80,16 +81,11 @@ export function FlowsView(): JSX.Element {
 
 /** The same in a terminal. */
 function commandOf(filter: string, sort: string, limit: number): string {
-  const words = filter === "" ? [] : [`'${filter}'`];
-  const order = sort === "" ? [] : ["--sort", sort];
+  const words = filter === "" ? [] : [quoted(filter)];
+  const order = sort === "" ? [] : ["--sort", shellWord(sort)];
   const namespace = status.value?.host.namespace;
   const where = namespace === undefined ? [] : ["--netns", shellWord(namespace)];
   return ["headroom list", ...where, ...words, ...order, "--limit", limit].join(" ");
-}
-
-/** Quoted where a shell would make something of it. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function FilterForm({

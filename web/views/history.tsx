@@ -104,15 +104,13 @@ function Days({ happenings }: { happenings: readonly Happening[] }): JSX.Element
   );
 }
 
-const KIND_WORDS = { incident: "incident", setting: "setting", note: "note" } as const;
-
 function HappeningLine({ row }: { row: Happening }): JSX.Element {
   return (
     <>
       <time dateTime={new Date(row.atMs).toISOString()}>{clockTime(row.atMs)}</time>
       <span class="happening-kind">
         {row.kind === "incident" && <LevelIcon level={row.level ?? "unknown"} />}
-        {row.about ?? KIND_WORDS[row.kind]}
+        {row.about ?? row.kind}
       </span>
       <span class="happening-words">
         {row.id === undefined ? <b>{row.title}</b> : <a href={linkTo("history", {}, row.id)}>{row.title}</a>}

@@ -2,6 +2,7 @@
 import type { JSX } from "preact";
 
 import type { NamespacesJson } from "../../src/server/api-schema.ts";
+import { Empty } from "../parts/panel.tsx";
 import { formatCount, formatShare } from "../words/figures.ts";
 import { type NamespaceRow, fullestFirst, levelOfUse, shareOf } from "./namespace-order.ts";
 
@@ -12,6 +13,7 @@ export function NamespaceStrip({
   namespaces: NamespacesJson["namespaces"];
   most: number;
 }): JSX.Element {
+  if (namespaces.length === 0) return <NoNamespace />;
   const sorted = fullestFirst(namespaces);
   const rest = sorted.length - most;
   return (
@@ -25,6 +27,15 @@ export function NamespaceStrip({
       </ul>
       {rest > 0 && <p class="quiet">and {rest} more with less in use</p>}
     </>
+  );
+}
+
+/** Why there may be none: nobody asked for them, or they are not found yet. */
+export function NoNamespace(): JSX.Element {
+  return (
+    <Empty title="No namespace is counted">
+      They are looked for every few seconds, unless <code>watch.namespaces</code> is off.
+    </Empty>
   );
 }
 

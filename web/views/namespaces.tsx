@@ -13,6 +13,7 @@ import { goTo, linkTo, route } from "../state/route.ts";
 import { useAnswer } from "../state/use-answer.ts";
 import { countOf, formatCount, formatShare, shortCount } from "../words/figures.ts";
 import { axisTimes } from "../words/times.ts";
+import { NoNamespace } from "./namespace-strip.tsx";
 import { fullestFirst, levelOfUse, type NamespaceRow, shareOf } from "./namespace-order.ts";
 
 export function NamespacesView(): JSX.Element {
@@ -32,8 +33,7 @@ export function NamespacesView(): JSX.Element {
 
 function All({ rows }: { rows: readonly NamespaceRow[] }): JSX.Element {
   const [find, setFind] = useState("");
-  if (rows.length === 0)
-    return <Empty title="No namespace was found">They are looked for every few seconds.</Empty>;
+  if (rows.length === 0) return <NoNamespace />;
   const needle = find.toLowerCase();
   const shown = rows.filter(({ label, name, owner }) =>
     `${label} ${name ?? ""} ${owner ?? ""}`.toLowerCase().includes(needle),

@@ -1,5 +1,5 @@
 /** How it stands: in words, as a figure, over time, and what to do. */
-import type { JSX } from "preact";
+import { Fragment, type JSX } from "preact";
 
 import type { CensusJson, NamespacesJson, StatusJson } from "../../src/server/api-schema.ts";
 import { LevelIcon } from "../parts/icon.tsx";
@@ -276,10 +276,10 @@ function Watching({ known }: { known: StatusJson }): JSX.Element {
           </>
         )}
         {skipped.map(([what, count]) => (
-          <>
+          <Fragment key={what}>
             <dt>{nameWords(what)} left out</dt>
             <dd>{formatCount(count)}</dd>
-          </>
+          </Fragment>
         ))}
       </dl>
     </Panel>

@@ -16,7 +16,7 @@ import {
   zoomed,
 } from "../charts/ranges.ts";
 import { greatest, roundUp } from "../charts/scale.ts";
-import { CAUSES, dropColumns, historyOf, useColumns } from "../charts/timeline.ts";
+import { CAUSES, columnsOfDrops, historyOf, columnsOfUse } from "../charts/timeline.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Empty, Failure, Panel, Skeleton } from "../parts/panel.tsx";
 import { connection, news, recent, status } from "../state/connection.ts";
@@ -113,8 +113,8 @@ function Timeline({ series, forecast, range }: TimelineProps): JSX.Element {
       </Empty>
     );
   }
-  const use = useSpec({ past, forecast, span, marks, isLive, fits });
-  const drops = dropSpec({ past, span, marks, isLive });
+  const use = specOfUse({ past, forecast, span, marks, isLive, fits });
+  const drops = specOfDrops({ past, span, marks, isLive });
   const zoom = (from: number, to: number): void =>
     goTo(linkTo("overview", rangeQuery(zoomed(from, Math.min(to, newestMs / 1000)))));
   // What lies ahead has no census.
@@ -134,7 +134,7 @@ function Timeline({ series, forecast, range }: TimelineProps): JSX.Element {
       </div>
       <Plot
         spec={use}
-        summary={useSummary(use, past.times.length, times)}
+        summary={summaryOfUse(use, past.times.length, times)}
         onCursor={setAt}
         onZoom={zoom}
         onPick={pick}
@@ -144,7 +144,7 @@ function Timeline({ series, forecast, range }: TimelineProps): JSX.Element {
         <h3>Lost, by cause</h3>
         <Legend spec={drops} at={at} words={formatRate} />
       </div>
-      <Plot spec={drops} summary={dropSummary(drops)} onCursor={setAt} onZoom={zoom} onPick={pick} />
+      <Plot spec={drops} summary={summaryOfDrops(drops)} onCursor={setAt} onZoom={zoom} onPick={pick} />
       <footer class="plot-foot">
         <FitSwitch fits={fits ?? fitsByItself(use)} onChange={setFits} />
         <AsText spec={use} title="Use" timeWords={times} words={formatCount} />
@@ -195,11 +195,11 @@ function shared({ span, marks, isLive }: SpecInput): Pick<
 /** Below this share of the limit the drawing fits to the use, or it would be a line at the bottom. */
 const FIT_BELOW = 0.2;
 
-function useSpec(
+function specOfUse(
   input: SpecInput & { forecast: ForecastJson | undefined; fits: boolean | undefined },
 ): PlotSpec {
   const { past, forecast, span, fits } = input;
-  const columns = useColumns(past, input.isLive ? forecast : undefined, span.endMs);
+  const columns = columnsOfUse(past, input.isLive ? forecast : undefined, span.endMs);
   const inside = (column: readonly (number | null)[]): (number | null)[] =>
     column.filter((_, index) => (columns.x[index] ?? 0) <= span.endMs / 1000);
   const highest = greatest([columns.useHigh, columns.use, inside(columns.expected)]);
@@ -239,9 +239,9 @@ function useSpec(
   };
 }
 
-function dropSpec(input: SpecInput): PlotSpec {
+function specOfDrops(input: SpecInput): PlotSpec {
   const { past } = input;
-  const columns = dropColumns(past);
+  const columns = columnsOfDrops(past);
   const most = greatest(Object.values(columns));
   return {
     ...shared(input),
@@ -277,7 +277,7 @@ function FitSwitch({ fits, onChange }: { fits: boolean; onChange: (fits: boolean
   );
 }
 
-function useSummary(spec: PlotSpec, pastLength: number, times: (seconds: number) => string): string {
+function summaryOfUse(spec: PlotSpec, pastLength: number, times: (seconds: number) => string): string {
   const use = (spec.series[0]?.values.slice(0, pastLength) ?? []).filter((value) => value !== null);
   const first = use[0];
   const last = use.at(-1);
@@ -294,7 +294,7 @@ function useSummary(spec: PlotSpec, pastLength: number, times: (seconds: number)
   );
 }
 
-function dropSummary({ series }: PlotSpec): string {
+function summaryOfDrops({ series }: PlotSpec): string {
   const parts = series.map(({ label, values }) => `${label} at most ${formatRate(greatest([values]))}`);
   return (
     `Packets lost by cause: ${parts.join(", ")}. ` +

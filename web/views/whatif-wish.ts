@@ -1,6 +1,5 @@
 /** What is wished for: values by key, kept in the address. Pure. */
 import type { SettingsJson } from "../../src/server/api-schema.ts";
-import { formatDuration } from "../words/figures.ts";
 import { durationStops, establishedStops, sizeStops } from "../words/stops.ts";
 
 export type SettingRow = SettingsJson["settings"][number];
@@ -80,17 +79,4 @@ export function shortName(key: string): string {
   if (match === null) return name.replaceAll("_", " ");
   const [, protocol = "", state = ""] = match;
   return state === "" ? protocol : `${protocol} ${state}`;
-}
-
-/** Durations under the slider that have room: about six. */
-export function tickWords(
-  stops: readonly number[],
-  unit: string,
-  short: (value: number) => string,
-): string[] {
-  const step = Math.max(1, Math.ceil(stops.length / 7));
-  return stops.map((stop, index) => {
-    if ((stops.length - 1 - index) % step !== 0) return "";
-    return unit === "seconds" ? formatDuration(stop) : short(stop);
-  });
 }

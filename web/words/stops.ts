@@ -1,4 +1,5 @@
 /** Where sliders rest: durations people think in, and powers of two. Pure. */
+import { formatDuration, shortSize } from "./figures.ts";
 
 const DAY = 86_400;
 const HOUR = 3600;
@@ -38,4 +39,13 @@ export function nearestStop(stops: readonly number[], value: number): number {
     if (distance < Math.abs(Math.log(stops[best] ?? 1) - Math.log(Math.max(1, value)))) best = index;
   }
   return best;
+}
+
+/** Words under a slider: at about six stops, as many as have room. */
+export function tickWords(stops: readonly number[], unit: string): string[] {
+  const step = Math.max(1, Math.ceil(stops.length / 7));
+  return stops.map((stop, index) => {
+    if ((stops.length - 1 - index) % step !== 0) return "";
+    return unit === "seconds" ? formatDuration(stop) : shortSize(stop);
+  });
 }

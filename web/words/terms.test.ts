@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { parseFilter } from "../../src/table/filter.ts";
-import { idleTerm, joinTerms, readMistake, spanWords, withTerm } from "./terms.ts";
+import { idleTerm, joinTerms, spanWords, withTerm } from "./terms.ts";
 
 test("terms stand side by side, one with or in brackets", () => {
   assert.equal(joinTerms([]), "");
@@ -30,18 +30,4 @@ test("spans become terms that the language reads", () => {
   assert.equal(idleTerm(3600, 7200), "idle>=1h idle<2h");
   assert.equal(spanWords(3600, 7200), "1h – 2h");
   assert.equal(spanWords(432_000, undefined), "5d and more");
-});
-
-test("a mistake in a filter is found by the carets of its message", () => {
-  try {
-    parseFilter("tcp and idel>1h");
-    assert.fail("it was read");
-  } catch (error) {
-    const found = readMistake((error as Error).message);
-    assert.deepEqual(
-      [found?.before, found?.wrong, found?.after, found?.wanted],
-      ["tcp and ", "idel", ">1h", "Did you mean idle?"],
-    );
-  }
-  assert.equal(readMistake("something else"), undefined);
 });

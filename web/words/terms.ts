@@ -39,27 +39,3 @@ export function spanWords(fromSeconds: number, toSeconds: number | undefined): s
   if (toSeconds === undefined) return `${formatDuration(fromSeconds)} and more`;
   return `${fromSeconds === 0 ? "0" : formatDuration(fromSeconds)} – ${formatDuration(toSeconds)}`;
 }
-
-/** Where in a filter a mistake stands, by the line of carets under it that a filter error has. */
-export interface FilterMistake {
-  problem: string;
-  before: string;
-  wrong: string;
-  after: string;
-  wanted: string;
-}
-
-/** Reads the text of a filter error; undefined when it points at nothing. */
-export function readMistake(message: string): FilterMistake | undefined {
-  const [problem = "", line = "", carets = "", ...wanted] = message.split("\n");
-  const at = carets.indexOf("^");
-  if (at < 2 || !line.startsWith("  ")) return undefined;
-  const length = carets.lastIndexOf("^") - at + 1;
-  return {
-    problem: problem.replace(/^cannot read the filter: /i, ""),
-    before: line.slice(2, at),
-    wrong: line.slice(at, at + length),
-    after: line.slice(at + length),
-    wanted: wanted.join(" ").trim(),
-  };
-}

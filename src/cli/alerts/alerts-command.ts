@@ -2,17 +2,20 @@
  * `headroom alerts`: what fires and what fired, read from the history beside whoever writes it; and
  * `headroom alerts test`: whether receivers can be reached.
  */
-import type { Alert, Incident } from "../../watch/watch.ts";
+import type { Clock } from "../../base/clock.ts";
+import type { Alert, Incident, Notice } from "../../watch/watch.ts";
 import { type Context, print, printJson } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
 import { nextCommands } from "../look.ts";
 import { loadConfiguration } from "../serve/configuration-file.ts";
 import type { Configuration } from "../serve/configuration-schema.ts";
+import { instanceName } from "../serve/instance-name.ts";
 import { directoryToRead } from "../serve/state-directory.ts";
 import { UsageError } from "../usage-error.ts";
 import type { AlertsSelection } from "./alerts-line.ts";
 import { renderAlerts, renderTested, type Tested } from "./alerts-text.ts";
-import type { Receiver } from "./receivers/receiver.ts";
+import { withoutSlash } from "./receivers/incident-url.ts";
+import { type Receiver, ReceiverError } from "./receivers/receiver.ts";
 import { testNotice } from "./test-notice.ts";
 
 /** How far back it looks. */
@@ -75,7 +78,7 @@ function newestFirst(incidents: readonly Incident[]): readonly Incident[] {
 async function testReceivers(
   context: Context,
   { options, receiver: wanted }: AlertsSelection,
-  { alerts }: Configuration,
+  { alerts, watch }: Configuration,
 ): Promise<ExitCode> {
   const chosen = alerts.receivers.filter(({ name }) => wanted === undefined || name === wanted);
   if (chosen.length === 0) {
@@ -94,17 +97,15 @@ async function testReceivers(
     context.deps.kernel(),
   ]);
   const { clock } = context.deps;
-  const { hostname = "this host" } = kernel.openHost({ clock }).host();
-  const notice = testNotice(clock.nowMs(), hostname);
+  const host = kernel.openHost({ clock });
+  const notice = testNotice(clock.nowMs(), instanceName(host.host(), watch));
+  host.close();
   const signal = context.terminal.interruption();
   const environment = context.terminal.environment;
-  const dashboard = alerts.dashboard_url.replace(/\/+$/, "");
-  const deps = { clock, environment, ...(dashboard === "" ? {} : { dashboardUrl: dashboard }) };
+  const dashboardUrl = withoutSlash(alerts.dashboard_url);
+  const deps = { clock, environment, ...(dashboardUrl === "" ? {} : { dashboardUrl }) };
   const tested = await Promise.all(
-    chosen.map(async (one): Promise<Tested> => {
-      const receiver = openReceiver(one, deps);
-      return testOf(receiver, { notice, signal, now: () => clock.elapsedMs() });
-    }),
+    chosen.map(async (one) => testOf(openReceiver(one, deps), { notice, signal, clock })),
   );
   if (options.json === true) printJson(context, { schema: "headroom/alerts-test/v1", receivers: tested });
   else print(context, renderTested(tested, context.look));
@@ -113,19 +114,20 @@ async function testReceivers(
 
 async function testOf(
   receiver: Receiver,
-  { notice, signal, now }: { notice: ReturnType<typeof testNotice>; signal: AbortSignal; now: () => number },
+  { notice, signal, clock }: { notice: Notice; signal: AbortSignal; clock: Clock },
 ): Promise<Tested> {
   const { name, kind, where } = receiver;
-  const began = now();
+  const began = clock.elapsedMs();
+  const sinceBegan = (): number => Math.round(clock.elapsedMs() - began);
   const result = { receiver: name, kind, where };
   try {
     const said = await receiver.deliver({ notice, lost: 0, attempt: 1, signal });
-    const milliseconds = Math.round(now() - began);
+    const milliseconds = sinceBegan();
     return { ...result, delivered: true, milliseconds, ...(said === undefined ? {} : { said }) };
   } catch (error) {
-    if (!(error instanceof Error) || error.name !== "ReceiverError") throw error;
-    const help = "help" in error && typeof error.help === "string" ? { help: error.help } : {};
-    const milliseconds = Math.round(now() - began);
-    return { ...result, delivered: false, milliseconds, why: error.message, ...help };
+    if (!(error instanceof ReceiverError)) throw error;
+    const { message: why, help } = error;
+    const milliseconds = sinceBegan();
+    return { ...result, delivered: false, milliseconds, why, ...(help === undefined ? {} : { help }) };
   }
 }

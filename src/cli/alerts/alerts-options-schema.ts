@@ -96,7 +96,8 @@ const overTls = {
 
 const headerNames = z.record(
   z.string().check(z.regex(/^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/, { error: "wanted the name of a header" })),
-  inOneLine,
+  // RFC 9110, 5.5: octets, which stand for letters of ISO 8859-1.
+  inOneLine.check(z.regex(/^[^\u0100-\uffff]*$/, { error: "wanted Latin letters: no header has others" })),
 );
 
 export const receiverSchema = z.discriminatedUnion("kind", [
@@ -135,7 +136,6 @@ export const receiverSchema = z.discriminatedUnion("kind", [
 ]);
 
 export type ReceiverOptions = z.infer<typeof receiverSchema>;
-export type ReceiverKind = ReceiverOptions["kind"];
 
 /** `[alerts]`, `[alerts.CODE]` and `[[alerts.receivers]]`. */
 export const alertsSchema = z.strictObject({

@@ -64,10 +64,14 @@ export const noticeSchema = z.strictObject({
     lostBefore: z.number(),
   }),
   alert: alertShape,
+  /** Flows in the table when the notice was written. */
+  occupancyFlows: z.optional(z.number()),
   filledBy: z.optional(
     z.strictObject({
       atMs: z.number(),
       flows: z.number(),
+      /** Reckoned from so many; absent: all were read. */
+      sampleFlows: z.optional(z.number()),
       states: z.array(part),
       sources: z.array(part),
       services: z.array(part),

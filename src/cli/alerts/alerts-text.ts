@@ -72,7 +72,7 @@ export function renderTested(tested: readonly Tested[], look: Look): string[] {
   return tested.flatMap((one) => {
     const name = padRight(one.receiver, width);
     if (one.delivered) {
-      const said = one.said === undefined ? "" : `; it said: ${visible(one.said)}`;
+      const said = one.said === undefined ? "" : `: ${visible(one.said)}`;
       const done = inLevel(look, "ok", `delivered in ${Math.max(1, one.milliseconds)} ms`);
       return [`${name}${done} to ${visible(one.where)}${said}`];
     }

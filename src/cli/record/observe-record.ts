@@ -3,20 +3,27 @@
  * and every arrival in between is known. Of a record that was cut off, the table at the end is what the model
  * makes of it.
  */
-import { type Arrivals, ArrivalsBuilder, type Census, CensusBuilder, IdleAges } from "../../census/census.ts";
+import {
+  type ArrivalCount,
+  type Arrivals,
+  ArrivalsBuilder,
+  type Census,
+  CensusBuilder,
+  IdleAges,
+  type ReadingEnd,
+} from "../../census/census.ts";
 import type { RecordNote } from "../../kernel/kernel.ts";
-import { GENERATIONS } from "../../model/model.ts";
 import { BATCH_ROWS } from "../../packet/packet.ts";
 import type { AgesReading } from "../../plan/plan.ts";
 import type { FlowColumns } from "../../table/columns.ts";
 import type { IdleContext } from "../../table/idle.ts";
-import { isSince, parseKernelRelease } from "../../table/kernel-release.ts";
 import { SETTING_KEYS, type SettingKey, type Settings } from "../../table/settings.ts";
 import type { Context } from "../context.ts";
 import type { Observed, ObserveOptions } from "../observed.ts";
 import { bytesOf, type Input } from "../replay/record-input.ts";
 import { idleContextOf, type RecordRead, readRecord } from "../replay/record-reading.ts";
 import { runRecord } from "../replay/record-run.ts";
+import { generationOf, USUAL_GENERATION } from "../replay/rules-of.ts";
 import { UsageError } from "../usage-error.ts";
 
 const COUNTED_ROWS = 20;
@@ -54,13 +61,31 @@ export async function observeRecord(
 }
 
 function arrivalsOf({ figures }: RecordRead, builder: ArrivalsBuilder): Arrivals {
-  const { seconds, losses, lostEvents } = figures;
-  return builder.finish({
+  const { seconds, losses, lostEvents, oneOf } = figures;
+  const counted = builder.finish({
     seconds,
     losses,
     ...(lostEvents === undefined ? {} : { lostEvents }),
     updatesWatched: true,
   });
+  return oneOf === 1 ? counted : ofAllFlows(counted, oneOf);
+}
+
+/** What was counted of one flow in `oneOf`, as rates of all. */
+function ofAllFlows(counted: Arrivals, oneOf: number): Arrivals {
+  const ofAll = <Row extends ArrivalCount>(row: Row): Row => ({
+    ...row,
+    perSecond: row.perSecond * oneOf,
+    standardErrorPerSecond: row.standardErrorPerSecond * oneOf,
+  });
+  return {
+    ...ofAll(counted),
+    byProtocol: counted.byProtocol.map(ofAll),
+    services: counted.services.map(ofAll),
+    otherServices: ofAll(counted.otherServices),
+    scale: counted.scale * oneOf,
+    how: `${counted.how}, of one flow in ${oneOf}`,
+  };
 }
 
 function observedOf(record: RecordRead, origin: string, readings: Readings, arrivals: Arrivals): Observed {
@@ -122,8 +147,9 @@ class Reading {
     return this.flows === 0 ? 0 : this.#timeSum / this.flows;
   }
 
-  finish(): AgesReading {
-    return { regimes: this.ages.regimes(), flowsRead: this.flows, ofFlows: this.flows };
+  /** Of one flow in `oneOf`. */
+  finish(oneOf: number): AgesReading {
+    return { regimes: this.ages.regimes(), flowsRead: this.flows, ofFlows: this.flows * oneOf };
   }
 }
 
@@ -133,6 +159,7 @@ class Readings {
   readonly #options: ObserveOptions;
   #settings: Settings = {};
   #release: string | undefined;
+  #oneOf = 1;
   #first: Reading | undefined;
   #last: Reading | undefined;
   #census: CensusBuilder | undefined;
@@ -147,6 +174,7 @@ class Readings {
     if (note.kind === "beginning") {
       this.#settings = note.settings;
       this.#release = note.kernelRelease;
+      this.#oneOf = note.oneOf;
     } else if (note.kind === "settings") {
       this.#settings = { ...this.#settings, ...note.settings };
     } else if (note.kind === "dump") {
@@ -189,10 +217,9 @@ class Readings {
 
   /** The last table, as the model has it under the settings that were in force. */
   async takeModelled(record: RecordRead): Promise<void> {
-    const release = this.#release === undefined ? undefined : parseKernelRelease(this.#release);
-    const older = GENERATIONS.filter((known) => release === undefined || isSince(release, known));
     const { first } = await runRecord(this.#context, {
       record,
+      // Where the reading was interrupted, what was read until then is still modelled to its end.
       signal: new AbortController().signal,
       specs: [
         {
@@ -200,7 +227,7 @@ class Readings {
           given: [],
           settings: modelSettings(this.#settings),
           changes: [],
-          generation: older.at(-1) ?? "6.18",
+          generation: generationOf(this.#release) ?? USUAL_GENERATION,
           helpers: [],
           seed: SEED,
           batchRows: BATCH_ROWS,
@@ -211,6 +238,12 @@ class Readings {
     this.#beginLast();
     this.#present = "last";
     for await (const columns of first.tracker.flows().batches()) this.rows(columns, record.history.endsMs);
+  }
+
+  #wholeOrSample(flowsRead: number): Omit<ReadingEnd, "oddities"> {
+    if (this.#oneOf === 1) return { complete: true };
+    const sampleMethod = `a record of one flow in ${this.#oneOf}`;
+    return { complete: false, occupancyFlows: flowsRead * this.#oneOf, sampleMethod };
   }
 
   finish(): {
@@ -225,11 +258,11 @@ class Readings {
     const builder = this.#census ?? new CensusBuilder({ ...this.#idle(), topRows: COUNTED_ROWS });
     const first = this.#first;
     return {
-      first: first?.finish(),
-      second: last.finish(),
+      first: first?.finish(this.#oneOf),
+      second: last.finish(this.#oneOf),
       seconds: first === undefined ? 0 : (last.meanMs - first.meanMs) / 1000,
       idle: this.#idle(),
-      census: builder.finish({ complete: true, oddities: {} }),
+      census: builder.finish({ oddities: {}, ...this.#wholeOrSample(last.flows) }),
       settings: this.#settings,
     };
   }

@@ -2,8 +2,7 @@
  * `headroom replay`: captured packets through the model of the tracker, under settings of one's own, under
  * several at once, or under those of a saved host.
  */
-import { FTP_PORT, type Generation, GENERATIONS, SettingError, Tracker } from "../../model/model.ts";
-import { isSince, type KernelRelease, parseKernelRelease } from "../../table/kernel-release.ts";
+import { FTP_PORT, type Generation, SettingError, Tracker } from "../../model/model.ts";
 import { SETTING_KEYS, type SettingKey, type Settings } from "../../table/settings.ts";
 import { type Context, print, printJson, warn } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
@@ -22,6 +21,7 @@ import type { ReplayReport } from "./replay-report.ts";
 import { type Run, runCapture, type RunRequest } from "./replay-run.ts";
 import { type SettingChange, settingsAtStart } from "./replay-settings.ts";
 import { renderReplay } from "./replay-text.ts";
+import { generationOf, USUAL_GENERATION } from "./rules-of.ts";
 import { writeTable } from "./table-writer.ts";
 import { UsageError } from "../usage-error.ts";
 import { VerdictWriter } from "./verdict-writer.ts";
@@ -191,7 +191,7 @@ async function planOf(
     record === undefined || options.root !== undefined
       ? await hostSettings(context, options.root)
       : recordedSettings(record);
-  const generation = options.kernel ?? host.generation ?? "6.18";
+  const generation = options.kernel ?? host.generation ?? USUAL_GENERATION;
   const { set = [], helper = [], compare = [], seed = SEED } = options;
   // Only asked what it knows: it needs no table.
   const known = new Tracker({ generation, settings: { nf_conntrack_buckets: 1 } }).settings;
@@ -259,28 +259,19 @@ async function hostSettings(context: Context, root: string | undefined): Promise
   const host = (await context.deps.kernel()).openHost({ clock: context.deps.clock, root });
   try {
     const { values } = host.settings();
-    const { kernelRelease } = host.host();
-    const release = kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease);
-    return { values, ...generationOf(release) };
+    const generation = generationOf(host.host().kernelRelease);
+    return { values, ...(generation === undefined ? {} : { generation }) };
   } finally {
     host.close();
   }
 }
 
-/** The newest of the known kernels that is not newer than this one. */
-function generationOf(release: KernelRelease | undefined): { generation?: Generation } {
-  if (release === undefined) return {};
-  const older = GENERATIONS.filter((known) => isSince(release, known));
-  const generation = older.at(-1) ?? GENERATIONS[0];
-  return generation === undefined ? {} : { generation };
-}
-
 /** What was in force when it was recorded, and what changed then. */
 function recordedSettings({ settings, changes, figures }: RecordRead): HostSettings {
-  const { kernelRelease } = figures;
+  const generation = generationOf(figures.kernelRelease);
   return {
     values: settings,
-    ...generationOf(kernelRelease === undefined ? undefined : parseKernelRelease(kernelRelease)),
+    ...(generation === undefined ? {} : { generation }),
     changes: changes.flatMap(({ atMs, settings: changed }) =>
       SETTING_KEYS.flatMap((key): SettingChange[] => {
         const value = changed[key];

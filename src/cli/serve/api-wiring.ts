@@ -5,6 +5,7 @@ import {
   ApiProblem,
   type ApiDeps,
   type ApiOptions,
+  type Asset,
   type Metrics,
   type RequestLine,
 } from "../../server/server.ts";
@@ -17,7 +18,6 @@ import { askedChange, askedPlan } from "./asked-commands.ts";
 import { askedCensus, askedFlows } from "./asked-flows.ts";
 import type { Configuration } from "./configuration-schema.ts";
 import type { ServeLog } from "./serve-log.ts";
-import type { Asset } from "./web-assets.ts";
 
 export interface ApiParts {
   context: Context;
@@ -51,25 +51,22 @@ export function apiDepsOf(parts: ApiParts, configuration: Configuration, options
   };
 }
 
-/** Options of the server, as the file has them; `listen` is where it is to listen. */
-export function apiOptionsOf(
-  { server }: Configuration,
-  listen: ApiOptions["listen"],
-  secrets: { token: string | undefined; hasTls: boolean },
-): ApiOptions {
+/** Options of the server, as the file has them. */
+export function apiOptionsOf({ server }: Configuration, token: string | undefined): ApiOptions {
+  const { host: address, port } = server.listen;
   return {
-    listen,
+    listen: { address, port },
     allowedHosts: server.allowed_hosts,
     allowedOrigins: server.cors_origins,
     allowChanges: server.allow_changes,
-    secure: secrets.hasTls,
+    secure: server.tls_certificate !== "",
     clientCertificates: server.client_ca !== "",
     limits: {
       requestsPerSecond: server.requests_per_second,
       liveClients: server.live_clients,
       bodyBytes: server.max_request_size,
     },
-    ...(secrets.token === undefined ? {} : { token: secrets.token }),
+    ...(token === undefined ? {} : { token }),
   };
 }
 

@@ -5,7 +5,7 @@
 import type { HostAccess } from "../../kernel/kernel.ts";
 import { flowToJson } from "../../listing/listing.ts";
 import type { Census } from "../../census/census.ts";
-import type { ApiDeps } from "../../server/server.ts";
+import type { CensusAsked, FlowsAsked, FlowsFound } from "../../server/server.ts";
 import type { Filter } from "../../table/filter.ts";
 import { compileTruth } from "../../table/filter-match.ts";
 import { flowAt } from "../../table/flow.ts";
@@ -24,15 +24,12 @@ import { takeCensus } from "../take-census.ts";
 /** Rows of each ranking that a page may show. */
 const RANKED_ROWS = 20;
 
-type FlowsAsked = Parameters<ApiDeps["flows"]>[0];
-type CensusAsked = Parameters<ApiDeps["census"]>[0];
-
 /** Reads the table of the place the options name. Throws KernelError. */
 export async function askedFlows(
   context: Context,
   options: FlowOptions,
   asked: FlowsAsked,
-): ReturnType<ApiDeps["flows"]> {
+): Promise<FlowsFound> {
   return atPlace(context, options, async (place, access) => {
     const { sort, limit, signal } = asked;
     const nowMs = context.deps.clock.nowMs();

@@ -33,14 +33,20 @@ export function changesBetween(before: Configuration, after: Configuration): Con
 
 /** Options that are taken over come from the new file, all others from the one that is in force. */
 export function withInPlace(before: Configuration, after: Configuration): Configuration {
-  const { listen, tls_certificate, tls_key, client_ca } = before.server;
-  return {
-    ...before,
-    alerts: after.alerts,
-    metrics: { ...before.metrics, node_exporter_names: after.metrics.node_exporter_names },
-    server: { ...after.server, listen, tls_certificate, tls_key, client_ca },
-    log: { ...before.log, level: after.log.level },
-  };
+  return taken(before, after, "") as Configuration;
+}
+
+function taken(before: unknown, after: unknown, name: string): unknown {
+  if (isInPlace(name)) return after;
+  if (!isTable(before) || !isTable(after)) return before;
+  return Object.fromEntries(
+    Object.entries(before).map(([key, value]) => [key, taken(value, after[key], inside(name, key))]),
+  );
+}
+
+/** `server.listen`; at the top the name of a section. */
+function inside(name: string, key: string): string {
+  return name === "" ? key : `${name}.${key}`;
 }
 
 function isInPlace(name: string): boolean {
@@ -52,7 +58,7 @@ function changedNames(before: unknown, after: unknown, name: string): string[] {
     return JSON.stringify(before) === JSON.stringify(after) ? [] : [name];
   }
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-  return keys.flatMap((key) => changedNames(before[key], after[key], name === "" ? key : `${name}.${key}`));
+  return keys.flatMap((key) => changedNames(before[key], after[key], inside(name, key)));
 }
 
 /** An address is a value, though it has parts. */

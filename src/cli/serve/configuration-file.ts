@@ -8,10 +8,11 @@ import { UsageError } from "../usage-error.ts";
 import { ConfigurationError, type Examined, examine } from "./configuration.ts";
 import type { BrokenRule, WrittenOptions } from "./configuration-rules.ts";
 import type { Configuration } from "./configuration-schema.ts";
+import { whyUnreadable } from "./file-reasons.ts";
 import { parseListen } from "./option-values.ts";
 import { ServeError } from "./serve-error.ts";
 
-export const CONFIGURATION_PATH = "/etc/headroom/headroom.toml";
+const CONFIGURATION_PATH = "/etc/headroom/headroom.toml";
 
 /** What the command line says before the file. */
 export interface ConfigurationWords {
@@ -75,18 +76,12 @@ function textOf(named: string | undefined): { path: string; text?: string } {
   const path = named ?? CONFIGURATION_PATH;
   try {
     return { path, text: readFileSync(path, "utf8") };
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" && named === undefined) return { path };
-    throw new ConfigurationError(path, [], reasons[code] ?? message, code);
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException;
+    if (error.code === "ENOENT" && named === undefined) return { path };
+    throw new ConfigurationError(path, [], whyUnreadable(error), error.code);
   }
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "permission denied",
-  EISDIR: "it is a directory",
-};
 
 function withWords(configuration: Configuration, words: ConfigurationWords): Configuration {
   const { watch, history, server } = configuration;

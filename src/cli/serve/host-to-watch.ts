@@ -16,7 +16,7 @@ import type { SampledEvents, WatchedHost } from "../../watch/watch.ts";
 import type { KernelDoor } from "../context.ts";
 import { isKernelError } from "../refusal.ts";
 import { forecastWith } from "../verify/boot-files.ts";
-import { suspectsOf } from "./suspects.ts";
+import { type Clues, suspectsOf } from "./suspects.ts";
 
 type LogNews = ReturnType<WatchedHost["drainLog"]>;
 type Change = Parameters<WatchedHost["suspectsOf"]>[0];
@@ -51,6 +51,8 @@ class OpenedHost implements HostToWatch {
   #versionsBefore = 0;
   #version = 0;
   readonly #log: ReturnType<HostAccess["followLog"]> | undefined;
+  /** What there is to go by for all settings that were seen to change at once, by the last reading. */
+  #clues: Clues | undefined;
 
   constructor(options: HostToWatchOptions) {
     const { clock, kernel, namespace } = options;
@@ -66,6 +68,7 @@ class OpenedHost implements HostToWatch {
 
   /** A namespace that is gone may come back under its name: the next question is put to that one. */
   read(): LiveReading {
+    this.#clues = undefined;
     try {
       const reading = this.#live.read();
       this.#version = this.#versionsBefore + reading.settingsVersion;
@@ -100,8 +103,7 @@ class OpenedHost implements HostToWatch {
     const kernelLog = this.#log === undefined ? undefined : access.kernelLog();
     const expectations = access.expectations();
     const namespaces = this.#options.countNamespaces ? access.namespaces() : [];
-    // A namespace has no boot of its own, and another one's values are not those of this host.
-    const boot = this.#options.namespace === undefined ? forecastWith(forecastBoot, access) : undefined;
+    const boot = this.#boot();
     return {
       host,
       settings,
@@ -132,13 +134,23 @@ class OpenedHost implements HostToWatch {
   }
 
   suspectsOf(change: Change): readonly string[] {
-    const boot = this.#options.namespace === undefined ? forecastWith(forecastBoot, this.#access) : undefined;
-    return suspectsOf(change, {
+    this.#clues ??= this.#look();
+    return suspectsOf(change, this.#clues);
+  }
+
+  #look(): Clues {
+    const boot = this.#boot();
+    return {
       records: this.changes(),
       ...(boot === undefined ? {} : { boot }),
       writtenAtMs,
       sessions: this.#sessions(),
-    });
+    };
+  }
+
+  /** A namespace has no boot of its own, and another one's values are not those of this host. */
+  #boot(): Facts["boot"] {
+    return this.#options.namespace === undefined ? forecastWith(forecastBoot, this.#access) : undefined;
   }
 
   /** Receipts may be for root's eyes alone. */

@@ -6,7 +6,6 @@ import { dirname } from "node:path";
 import type { ServiceNotify } from "../../kernel/kernel.ts";
 import { type Context, print, printJson } from "../context.ts";
 import { ExitCode } from "../exit-code.ts";
-import { countOf, formatCount } from "../figures.ts";
 import type { Sink } from "../terminal.ts";
 import { UsageError } from "../usage-error.ts";
 import { HEADROOM_VERSION } from "../version.ts";
@@ -24,7 +23,7 @@ import { eachSecond } from "./seconds.ts";
 import type { ServeJson } from "./serve-schema.ts";
 import { openLog, type ServeLog } from "./serve-log.ts";
 import type { ServeOptions } from "./serve-line.ts";
-import { startLines } from "./serve-text.ts";
+import { startLines, statusText } from "./serve-text.ts";
 import { openServing, type Serving } from "./serving.ts";
 
 /** How often the one who started it is told how it stands, seconds. */
@@ -78,7 +77,7 @@ async function serve(
   });
   try {
     sayStart(context, options, found, serving);
-    notify?.ready(statusText(serving));
+    notify?.ready(statusText(serving.state, serving.place.url));
     signals.onReload(() => {
       reload(options, serving, log, notify);
       warnOfReceivers(context, options, log);
@@ -123,7 +122,7 @@ async function beat(
       await serving.second();
       notify?.alive();
       seconds += 1;
-      if (seconds % STATUS_SECONDS === 0) notify?.status(statusText(serving));
+      if (seconds % STATUS_SECONDS === 0) notify?.status(statusText(serving.state, serving.place.url));
     },
   });
 }
@@ -172,18 +171,6 @@ function sayStart(
   );
 }
 
-/** For `systemctl status`. */
-function statusText({ state, place }: Serving): string {
-  const occupancyFlows = state.sample?.values.occupancyFlows;
-  const capacityFlows = state.facts.settings.values.nf_conntrack_max;
-  const firing = state.alerts.filter((alert) => alert.state === "firing").length;
-  const full =
-    occupancyFlows === undefined || capacityFlows === undefined
-      ? "the table cannot be seen"
-      : `${formatCount(occupancyFlows)} of ${formatCount(capacityFlows)} flows`;
-  return `${full}; ${firing === 0 ? "no alerts" : countOf(firing, "alert")}; ${place.url}`;
-}
-
 /** Reads the file again; one that cannot be used changes nothing. */
 function reload(
   options: ServeOptions,
@@ -206,7 +193,7 @@ function reload(
     log.error(`${lines[0] ?? ""}; what was in force stays so`, {});
     for (const mistake of mistakes) log.error(mistake);
   }
-  notify?.ready(statusText(serving));
+  notify?.ready(statusText(serving.state, serving.place.url));
 }
 
 /** A log that nobody reads any more is no reason to stop watching. */

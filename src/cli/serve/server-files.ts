@@ -6,6 +6,7 @@ import { readFileSync, statSync } from "node:fs";
 
 import type { ListenOptions } from "../../server/server.ts";
 import type { Configuration } from "./configuration-schema.ts";
+import { whyUnreadable } from "./file-reasons.ts";
 
 type ServerSection = Configuration["server"];
 
@@ -67,14 +68,8 @@ function textOf(option: string, path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const { code = "unreadable", message } = cause as NodeJS.ErrnoException;
-    const why = reasons[code] ?? message;
-    throw new ServerFileError(code, `Cannot read ${option} ${path}: ${why}`, cause);
+    const error = cause as NodeJS.ErrnoException;
+    const { code = "unreadable" } = error;
+    throw new ServerFileError(code, `Cannot read ${option} ${path}: ${whyUnreadable(error)}`, cause);
   }
 }
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  EACCES: "permission denied",
-  EISDIR: "it is a directory",
-};

@@ -7,10 +7,8 @@ import { networkInterfaces } from "node:os";
 
 import type { Clock } from "../../base/clock.ts";
 import { seededRandom } from "../../base/random.ts";
-import { makeForecast } from "../../plan/plan.ts";
 import {
   type Api,
-  censusRowsFor,
   createApi,
   isLoopback,
   listen,
@@ -30,15 +28,16 @@ import {
 import { alertOptionsOf } from "../alerts/alerts-options-schema.ts";
 import { appliedSettings } from "../alerts/applied-settings.ts";
 import { AlertDelivery } from "../alerts/delivery.ts";
+import { withoutSlash } from "../alerts/receivers/incident-url.ts";
 import { openReceiver, subscriptionsOf } from "../alerts/receivers/open-receivers.ts";
 import type { Receiver } from "../alerts/receivers/receiver.ts";
 import type { Context } from "../context.ts";
-import { subjectOf } from "../subject.ts";
 import { HEADROOM_VERSION } from "../version.ts";
 import { apiDepsOf, apiOptionsOf } from "./api-wiring.ts";
 import { changesBetween, type ConfigurationChanges, withInPlace } from "./configuration-changes.ts";
 import type { Configuration } from "./configuration-schema.ts";
 import { type HostToWatch, openHostToWatch } from "./host-to-watch.ts";
+import { instanceName } from "./instance-name.ts";
 import { logNews } from "./news-log.ts";
 import { openableUrl } from "./openable-url.ts";
 import { ownProcess } from "./own-process.ts";
@@ -46,6 +45,7 @@ import { ServeError } from "./serve-error.ts";
 import type { ServeLog } from "./serve-log.ts";
 import { readTls, readToken } from "./server-files.ts";
 import { makeStateDirectory, stateDirectoryOf, withPrivateFiles } from "./state-directory.ts";
+import { watcherOptionsOf } from "./watcher-wiring.ts";
 import { readAssets } from "./web-assets.ts";
 
 export interface ServingParts {
@@ -68,30 +68,36 @@ export async function openServing(parts: ServingParts): Promise<Serving> {
   const kernel = await context.deps.kernel();
   const { clock } = context.deps;
   const history = openHistory(directory, clock, options);
+  let host: HostToWatch | undefined;
   let serving: Serving | undefined;
   try {
     const { namespace, kernel_log, namespaces } = configuration.watch;
-    const host = openHostToWatch({
+    host = openHostToWatch({
       clock,
       kernel,
       followLog: kernel_log,
       countNamespaces: namespaces,
       ...(namespace === "" ? {} : { namespace }),
     });
-    const { hostname, namespaceInode } = host.facts().host;
+    const { host: facts } = host.facts();
+    const { hostname, namespaceInode } = facts;
     const place = {
       ...(hostname === undefined ? {} : { hostname }),
       ...(namespace === "" ? {} : { namespace }),
       ...(namespaceInode === undefined ? {} : { namespaceInode }),
     };
     rememberPlace(history, place, clock.nowMs());
-    serving = new Serving(parts, { directory, history, host });
+    const instance = instanceName(facts, configuration.watch);
+    serving = new Serving(parts, { directory, history, host, instance });
     await serving.listen();
     await serving.second();
     return serving;
   } catch (error) {
-    if (serving === undefined) history.close();
-    else await serving.close();
+    if (serving !== undefined) await serving.close();
+    else {
+      host?.close();
+      history.close();
+    }
     throw error;
   }
 }
@@ -126,6 +132,8 @@ interface Opened {
   directory: string;
   history: HistoryWriter;
   host: HostToWatch;
+  /** The host in notices. */
+  instance: string;
 }
 
 export class Serving {
@@ -138,15 +146,15 @@ export class Serving {
   readonly #assets: ReturnType<typeof readAssets>;
   readonly #metrics: Metrics;
   #configuration: Configuration;
-  readonly #instance: string;
   readonly #delivery: AlertDelivery;
   #listening: Listening | undefined;
   /** As read last. */
   #token: string | undefined;
   #tls: ReturnType<typeof readTls>;
   #began = false;
+  #hasNewSettings = false;
 
-  constructor(parts: ServingParts, { directory, history, host }: Opened) {
+  constructor(parts: ServingParts, { directory, history, host, instance }: Opened) {
     this.#parts = parts;
     this.stateDirectory = directory;
     this.#configuration = parts.configuration;
@@ -154,20 +162,28 @@ export class Serving {
     this.#host = host;
     this.#assets = readAssets(parts.webDirectory);
     const { clock } = parts.context.deps;
-    this.#instance = this.#instanceName();
-    this.#keeper = this.#newKeeper();
+    this.#keeper = this.#newKeeper(instance);
     this.#delivery = new AlertDelivery({
       keeper: this.#keeper,
       receivers: [],
       clock,
-      instance: this.#instance,
+      instance,
       log: parts.log,
     });
-    this.#watcher = this.#newWatcher();
+    this.#watcher = new Watcher(
+      watcherOptionsOf({
+        context: parts.context,
+        host,
+        history,
+        keeper: this.#keeper,
+        configuration: () => this.#configuration,
+      }),
+    );
     this.#metrics = this.#newMetrics();
     logNews(this.#watcher, parts.log);
-    // A change of ours is one that must not get lost from now on.
-    this.#watcher.subscribe(({ kind }) => kind === "setting" && this.#configureAlerts());
+    this.#watcher.subscribe(({ kind }) => {
+      if (kind === "setting") this.#hasNewSettings = true;
+    });
   }
 
   get state(): WatchState {
@@ -193,21 +209,21 @@ export class Serving {
   async second(): Promise<void> {
     this.#began = true;
     await this.#watcher.second();
+    // A change of ours is one that must not get lost from now on.
+    if (this.#hasNewSettings) this.#configureAlerts();
+    this.#hasNewSettings = false;
     this.#delivery.wake();
   }
 
   async listen(): Promise<void> {
     const { server } = this.#configuration;
-    const { host: address, port } = server.listen;
     try {
       const tls = readTls(server);
-      const api = this.#newApi({ address, port }, this.#configuration);
+      const api = this.#newApi(this.#configuration);
       this.#listening = await listen(api, tls === undefined ? {} : { tls });
       this.#tls = tls;
       this.#token = api.options.token;
-      this.#warnOfPlainText(address);
-      // Which Host headers are answered depends on the port, where one was found.
-      if (port === 0) this.#listening.use(this.#newApi(this.#listening, this.#configuration));
+      this.#warnOfPlainText(server.listen.host);
       this.#delivery.configure(this.#receivers(this.#configuration));
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
@@ -225,7 +241,7 @@ export class Serving {
     // What can fail comes first.
     const receivers = this.#receivers(next);
     const tls = readTls(next.server);
-    const api = this.#newApi(this.place, next);
+    const api = this.#newApi(next);
     const isOtherToken = api.options.token !== this.#token;
     const isOtherCertificate = tls !== undefined && JSON.stringify(tls) !== JSON.stringify(this.#tls);
     if (isOtherCertificate) this.#listening?.renew(tls);
@@ -262,11 +278,9 @@ export class Serving {
     );
   }
 
-  #newApi({ address, port }: { address: string; port: number }, configuration: Configuration): Api {
+  #newApi(configuration: Configuration): Api {
     const { context, log } = this.#parts;
-    const { server } = configuration;
-    const token = readToken(server, (text) => log.warn(text));
-    const secrets = { token, hasTls: server.tls_certificate !== "" };
+    const token = readToken(configuration.server, (text) => log.warn(text));
     return createApi(
       apiDepsOf(
         {
@@ -278,18 +292,12 @@ export class Serving {
           metrics: this.#metrics,
         },
         configuration,
-        apiOptionsOf(configuration, { address, port }, secrets),
+        apiOptionsOf(configuration, token),
       ),
     );
   }
 
-  /** The host in notices, and the namespace where it is not the host's own. */
-  #instanceName(): string {
-    const { namespace } = this.#configuration.watch;
-    return subjectOf(this.#host.facts().host, namespace === "" ? {} : { netns: namespace }) ?? "this host";
-  }
-
-  #newKeeper(): AlertKeeper {
+  #newKeeper(instance: string): AlertKeeper {
     const { clock, seed = 0 } = this.#parts.context.deps;
     const { alerts } = this.#configuration;
     return new AlertKeeper({
@@ -298,7 +306,7 @@ export class Serving {
       receivers: subscriptionsOf(alerts.receivers),
       random: seededRandom(seed),
       nowMs: clock.nowMs(),
-      instance: this.#instance,
+      instance,
       applied: this.#applied(),
     });
   }
@@ -315,10 +323,7 @@ export class Serving {
 
   #receivers({ alerts }: Configuration): readonly Receiver[] {
     const { clock } = this.#parts.context.deps;
-    const dashboardUrl = (alerts.dashboard_url === "" ? this.place.url : alerts.dashboard_url).replace(
-      /\/$/,
-      "",
-    );
+    const dashboardUrl = withoutSlash(alerts.dashboard_url === "" ? this.place.url : alerts.dashboard_url);
     const deps = { clock, environment: this.#parts.context.terminal.environment, dashboardUrl };
     return alerts.receivers.map((options) => openReceiver(options, deps));
   }
@@ -332,34 +337,6 @@ export class Serving {
       version: HEADROOM_VERSION,
       ownProcess,
       options: { top, nodeExporterNames: node_exporter_names },
-    });
-  }
-
-  #newWatcher(): Watcher {
-    const { deps } = this.#parts.context;
-    const { watch, forecast, alerts, metrics } = this.#configuration;
-    const { warning, critical } = alerts["near-full"];
-    return new Watcher({
-      host: this.#host,
-      history: this.#history,
-      clock: deps.clock,
-      cpuSeconds: () => {
-        const { user, system } = process.cpuUsage();
-        return (user + system) / 1e6;
-      },
-      memoryBytes: () => process.memoryUsage.rss(),
-      allowedCpuShare: watch.cpu_budget,
-      censusSampleFlows: watch.census_flows,
-      leastCensusSeconds: watch.census_interval,
-      mostCensusSeconds: Math.max(watch.census_interval, watch.census_longest_interval),
-      censusTopRows: censusRowsFor(metrics.top),
-      followEvents: watch.events,
-      thresholds: { warningShare: Math.min(warning, critical), criticalShare: critical },
-      alerts: this.#keeper,
-      seed: deps.seed ?? 0,
-      ...(forecast.enabled
-        ? { forecast: (facts) => makeForecast(facts, { horizonSeconds: forecast.horizon }) }
-        : {}),
     });
   }
 }

@@ -5,9 +5,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import type { ApiDeps } from "../../server/server.ts";
-
-export type Asset = NonNullable<ReturnType<ApiDeps["asset"]>>;
+import type { Asset } from "../../server/server.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",

@@ -3,6 +3,7 @@
  * end a little ahead; what nobody repeats is over by itself. All Alertmanagers are told everything; a notice
  * has arrived when one of them took it, the others hear of it with the next refresh.
  */
+import { lowerFirst } from "../../../table/sentence.ts";
 import type { Alert, Notice } from "../../../watch/watch.ts";
 import type { ReceiverOptions } from "../alerts-options-schema.ts";
 import { placeOf, postJson } from "./http-post.ts";
@@ -28,7 +29,8 @@ export function alertmanager(options: AlertmanagerOptions, deps: ReceiverDeps): 
   /** Under which labels an alert was told: with another level it is another alert there. */
   const told = new Map<string, PostableAlert>();
 
-  async function post(alerts: readonly PostableAlert[], signal: AbortSignal): Promise<void> {
+  /** Who did not take them, and why; undefined: all did. */
+  async function post(alerts: readonly PostableAlert[], signal: AbortSignal): Promise<string | undefined> {
     const body = JSON.stringify(alerts);
     const tls = { ca, certificate, key };
     const sent = await Promise.allSettled(
@@ -36,8 +38,12 @@ export function alertmanager(options: AlertmanagerOptions, deps: ReceiverDeps): 
         postJson({ url: endpointOf(url), body, headers, timeoutSeconds: timeout, signal, tls }),
       ),
     );
-    const failed = sent.find((one) => one.status === "rejected");
-    if (failed !== undefined && sent.every((one) => one.status === "rejected")) throw failed.reason;
+    const failed = sent.filter((one) => one.status === "rejected");
+    const [first] = failed;
+    if (first === undefined) return undefined;
+    if (failed.length === sent.length) throw first.reason;
+    const reasons = failed.map(({ reason }) => lowerFirst((reason as Error).message));
+    return `${failed.length} of ${sent.length} did not take it: ${reasons.join("; ")}`;
   }
 
   function postable(alert: Alert, instance: string, kind: Notice["kind"]): PostableAlert[] {
@@ -64,8 +70,7 @@ export function alertmanager(options: AlertmanagerOptions, deps: ReceiverDeps): 
     kind: "alertmanager",
     where: urls.map(placeOf).join(", "),
     async deliver({ notice: { alert, instance, kind }, signal }) {
-      await post(postable(alert, instance, kind), signal);
-      return undefined;
+      return post(postable(alert, instance, kind), signal);
     },
     refresh: {
       everySeconds: options.refresh,

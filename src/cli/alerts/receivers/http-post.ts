@@ -3,11 +3,12 @@
  * send it anywhere.
  */
 import { readFileSync } from "node:fs";
-import { request as requestHttp } from "node:http";
+import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps, type RequestOptions } from "node:https";
 import { isIP } from "node:net";
 
 import { plainLine } from "../../../watch/watch.ts";
+import { whyUnreadable } from "../../serve/file-reasons.ts";
 import { ReceiverError } from "./receiver.ts";
 
 export interface Post {
@@ -25,7 +26,7 @@ const ANSWER_BYTES_MAX = 2048;
 
 /** Sends it; throws ReceiverError unless the answer is 2xx. */
 export async function postJson(post: Post): Promise<void> {
-  const { status, text } = await exchange(post, optionsOf(post));
+  const { status, text } = await exchange(post);
   if (status >= 200 && status < 300) return;
   const said = text === "" ? "" : `: ${plainLine(text, 200)}`;
   const found = `Cannot deliver to ${placeOf(post.url)}: it answered ${status}${said}`;
@@ -72,7 +73,7 @@ export function fileOf(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code ?? "unknown error";
+    const why = whyUnreadable(cause as NodeJS.ErrnoException);
     throw new ReceiverError("not-usable", `Cannot read ${path}: ${why}`, undefined, cause);
   }
 }
@@ -82,13 +83,13 @@ interface Answer {
   text: string;
 }
 
-async function exchange(post: Post, options: RequestOptions): Promise<Answer> {
+async function exchange(post: Post): Promise<Answer> {
   const { url, body, timeoutSeconds, signal } = post;
   const limit = AbortSignal.any([signal, AbortSignal.timeout(timeoutSeconds * 1000)]);
   const send = url.startsWith("https:") ? requestHttps : requestHttp;
   return new Promise<Answer>((resolve, reject) => {
     const fail = (cause: unknown): void => reject(errorOf(post, cause, limit));
-    const asked = send(url, { ...options, signal: limit }, (response) => {
+    const take = (response: IncomingMessage): void => {
       const decoder = new TextDecoder();
       let text = "";
       const status = response.statusCode ?? 0;
@@ -101,10 +102,22 @@ async function exchange(post: Post, options: RequestOptions): Promise<Answer> {
       });
       response.on("end", done);
       response.on("error", fail);
-    });
-    asked.on("error", fail);
-    asked.end(body);
+    };
+    try {
+      const asked = send(url, { ...optionsOf(post), signal: limit }, take);
+      asked.on("error", fail);
+      asked.end(body);
+    } catch (cause) {
+      // A file, a password or a header that cannot be used is found before anything is sent.
+      reject(unusable(post, cause));
+    }
   });
+}
+
+function unusable({ url }: Post, cause: unknown): ReceiverError {
+  if (cause instanceof ReceiverError) return cause;
+  const why = plainLine(cause instanceof Error ? cause.message : String(cause), 200);
+  return new ReceiverError("not-usable", `Cannot deliver to ${placeOf(url)}: ${why}`, undefined, cause);
 }
 
 function errorOf({ url, timeoutSeconds, signal }: Post, cause: unknown, limit: AbortSignal): ReceiverError {
@@ -115,13 +128,7 @@ function errorOf({ url, timeoutSeconds, signal }: Post, cause: unknown, limit: A
   }
   const { code = "unknown", message } = cause as NodeJS.ErrnoException;
   const why = plainLine(reasons[code] ?? (message === "" ? code : message), 200);
-  const isTls = /CERT|SSL|TLS|SIGNED|ALTNAME|ISSUER/.test(code);
-  return new ReceiverError(
-    "unreachable",
-    `Cannot deliver to ${place}: ${why}`,
-    isTls ? "Name the authority of its certificate with ca = FILE" : undefined,
-    cause,
-  );
+  return new ReceiverError("unreachable", `Cannot deliver to ${place}: ${why}`, help[code], cause);
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -131,4 +138,28 @@ const reasons: Readonly<Record<string, string>> = {
   ECONNRESET: "it broke the connection",
   EHOSTUNREACH: "there is no way to that host",
   ENETUNREACH: "there is no way to that network",
+  EPROTO: "what answers there does not speak TLS as it should",
+  ERR_SSL_WRONG_VERSION_NUMBER: "what answers there does not speak TLS",
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: "what answers there does not speak TLS",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "nobody known vouches for its certificate",
+  UNABLE_TO_GET_ISSUER_CERT: "nobody known vouches for its certificate",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "nobody known vouches for its certificate",
+  SELF_SIGNED_CERT_IN_CHAIN: "nobody known vouches for its certificate",
+  DEPTH_ZERO_SELF_SIGNED_CERT: "it signed its certificate itself",
+  CERT_HAS_EXPIRED: "its certificate has expired",
+  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
+};
+
+const NAME_AUTHORITY = "Name the authority of its certificate with ca = FILE";
+const LOOK_AT_SCHEME = "Write http:// if it is a plain port";
+const help: Readonly<Record<string, string>> = {
+  EPROTO: LOOK_AT_SCHEME,
+  ERR_SSL_WRONG_VERSION_NUMBER: LOOK_AT_SCHEME,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: LOOK_AT_SCHEME,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: NAME_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT: NAME_AUTHORITY,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: NAME_AUTHORITY,
+  SELF_SIGNED_CERT_IN_CHAIN: NAME_AUTHORITY,
+  DEPTH_ZERO_SELF_SIGNED_CERT: NAME_AUTHORITY,
+  ERR_TLS_CERT_ALTNAME_INVALID: "Write the name that its certificate has",
 };

@@ -44,7 +44,7 @@ export function mail(options: MailOptions, deps: ReceiverDeps): Receiver {
 }
 
 /** The whole message, lines ended by LF as sendmail wants them. */
-export function mailOf(
+function mailOf(
   { notice, lost }: { notice: Notice; lost: number },
   { to, from }: Pick<MailOptions, "to" | "from">,
   { clock, dashboardUrl }: { clock: Clock; dashboardUrl?: string },
@@ -75,8 +75,8 @@ function dateText(atMs: number): string {
   return new Date(atMs).toUTCString().replace(/GMT$/, "+0000");
 }
 
-/** Characters of UTF-8 that one encoded word of at most 75 characters holds. */
-const WORD_BYTES = 42;
+/** Bytes of UTF-8 in one encoded word: with `Subject: ` before it a line has at most 76 characters. */
+const WORD_BYTES = 39;
 
 /** RFC 2047: as it is where it is plain ASCII, else as encoded words. */
 export function encodedWords(text: string): string {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { after, test, type TestContext } from "node:test";
 import * as z from "zod/mini";
 
 import { firingAlert, NOW_MS } from "../../../../test/support/alert-samples.ts";
+import { makeCertificates, whyNoCertificates } from "../../../../test/support/certificates.ts";
 import { ManualClock } from "../../../base/clock.ts";
 import type { Alert, Notice } from "../../../watch/watch.ts";
 import { receiverSchema } from "../alerts-options-schema.ts";
@@ -22,6 +24,14 @@ import { signatureOf } from "./webhook.ts";
 const directory = mkdtempSync(join(tmpdir(), "hr-receivers-"));
 after(() => rmSync(directory, { recursive: true }));
 
+const filledBy = {
+  atMs: NOW_MS,
+  flows: 2048,
+  states: [{ name: "tcp ESTABLISHED", flows: 2048, share: 1 }],
+  sources: [{ name: "10.77.1.2", flows: 1000, share: 0.488 }],
+  services: [{ name: "tcp/443", flows: 2048, share: 1 }],
+};
+
 const notice: Notice = {
   id: "n1",
   kind: "fired",
@@ -29,13 +39,7 @@ const notice: Notice = {
   alert: firingAlert,
   worst: "critical",
   instance: "gw",
-  filledBy: {
-    atMs: NOW_MS,
-    flows: 2048,
-    states: [{ name: "tcp ESTABLISHED", flows: 2048, share: 1 }],
-    sources: [{ name: "10.77.1.2", flows: 1000, share: 0.488 }],
-    services: [{ name: "tcp/443", flows: 2048, share: 1 }],
-  },
+  filledBy,
 };
 
 function sending(more: Partial<Notice> = {}, rest: Partial<Sending> = {}): Sending {
@@ -68,22 +72,27 @@ interface Got {
 async function serverOf(
   t: TestContext,
   answer: (response: ServerResponse) => void,
+  tls?: { key: Buffer; cert: Buffer; ca: Buffer; requestCert: true },
 ): Promise<{ url: string; got: Got[] }> {
   const got: Got[] = [];
-  const server = createServer((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
     let body = "";
     request.setEncoding("utf8").on("data", (text: string) => (body += text));
     request.on("end", () => {
       got.push({ path: request.url ?? "", headers: request.headers, body });
       answer(response);
     });
-  });
+  };
+  const server: Server = tls === undefined ? createServer(take) : createTlsServer(tls, take);
   await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
   t.after(() => {
     server.closeAllConnections();
     server.close();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got };
+  return {
+    url: `${tls === undefined ? "http" : "https"}://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    got,
+  };
 }
 
 function status(
@@ -121,7 +130,8 @@ test("webhook: a POST of headroom/alert/v1, signed, with its own headers", async
     { kind: "webhook", url: `${url}/hook`, secret_file: secret, headers: { "X-Team": "net" } },
     "http://127.0.0.1:9466",
   );
-  await receiver.deliver(sending({}, { lost: 2, attempt: 3 }));
+  const sampled = { occupancyFlows: 2048, filledBy: { ...filledBy, sampleFlows: 500 } };
+  await receiver.deliver(sending(sampled, { lost: 2, attempt: 3 }));
   const [post] = got;
   assert.ok(post !== undefined);
   assert.deepEqual(
@@ -183,6 +193,60 @@ test("webhook: nobody there, no answer in time and a stop are told apart", async
   assert.equal(await open({ kind: "webhook", url: endless.url }).deliver(sending()), undefined);
 });
 
+test(
+  "webhook: over TLS, to whom a named authority vouches for, with a certificate of its own",
+  { skip: whyNoCertificates },
+  async (t) => {
+    makeCertificates(directory, ["server", "client"], ["stranger"]);
+    const file = (name: string): string => join(directory, name);
+    const server = async (name: string): Promise<{ url: string; got: Got[] }> => {
+      const [key, cert, ca] = [`${name}.key`, `${name}.crt`, "ca.crt"].map((end) => readFileSync(file(end)));
+      return serverOf(t, status(200), { key, cert, ca, requestCert: true } as never);
+    };
+    const [good, strange] = [await server("server"), await server("stranger")];
+    const own = { ca: file("ca.crt"), certificate: file("client.crt"), key: file("client.key") };
+    await open({ kind: "webhook", url: good.url, ...own }).deliver(sending());
+    assert.equal(good.got.length, 1);
+    const failure = async (url: string, more: object = own): Promise<[string, string | undefined]> => {
+      const { message, help } = await failureOf(open({ kind: "webhook", url, ...more }).deliver(sending()));
+      return [message.slice(message.lastIndexOf(": ") + 2), help];
+    };
+    const nameIt = "Name the authority of its certificate with ca = FILE";
+    assert.deepEqual(await failure(good.url, {}), ["nobody known vouches for its certificate", nameIt]);
+    assert.deepEqual(await failure(strange.url), ["it signed its certificate itself", nameIt]);
+    assert.deepEqual(await failure(good.url.replace("127.0.0.1", "localhost")), [
+      "its certificate is for another name",
+      "Write the name that its certificate has",
+    ]);
+    const plain = await serverOf(t, status(200));
+    const [why, help] = await failure(plain.url.replace("http:", "https:"));
+    assert.match(why, /does not speak TLS/);
+    assert.equal(help, "Write http:// if it is a plain port");
+    assert.deepEqual([strange.got.length, plain.got.length, good.got.length], [0, 0, 1]);
+  },
+);
+
+for (const [name, options, why] of [
+  [
+    "a password",
+    { url: `http://${["user", "%zz"].join(":")}@127.0.0.1:1` },
+    /^Cannot deliver to http:\/\/127\.0\.0\.1:1: URI/,
+  ],
+  [
+    "a file of an authority",
+    { url: "https://127.0.0.1:1", ca: "/no" },
+    /^Cannot read \/no: there is no such file$/,
+  ],
+  ["a certificate", { url: "https://127.0.0.1:1", certificate: "/etc/passwd" }, /^Cannot deliver to .*PEM/],
+] as const) {
+  test(`webhook: ${name} that cannot be used fails as a receiver does`, async () => {
+    const usual = { kind: "webhook", url: "http://127.0.0.1:1" };
+    const error = await failureOf(open({ ...usual, ...options }).deliver(sending()));
+    assert.equal(error.code, "not-usable");
+    assert.match(error.message, why);
+  });
+}
+
 test("webhook: where it goes is shown without what is secret", () => {
   const account = "user:word@";
   const url = `https://${account}example.org/services/T000/B000/XXXXXXXXXXXXXXXXXXXX?key=1`;
@@ -222,6 +286,23 @@ test("command: what ends badly, takes too long or is not there fails with the re
   );
   await new Promise((resolve) => setTimeout(resolve, 2500));
   assert.equal(existsSync(left), false, "what it started must end with it");
+});
+
+for (const [name, command, why] of [
+  ["a path through a file", ["/etc/passwd/pager"], /there is no such program$/],
+  ["an argument that none can have", ["/bin/echo", "a\0b"], /null bytes/],
+] as const) {
+  test(`command: ${name} fails as a receiver does`, async () => {
+    const error = await failureOf(open({ kind: "command", command }).deliver(sending()));
+    assert.equal(error.code, "not-usable");
+    assert.match(error.message, why);
+  });
+}
+
+test("command: letters of both streams come whole, however they are cut", async () => {
+  const path = script("letters", "printf '\\303'; sleep 0.2; printf x >&2; sleep 0.2; printf '\\274'");
+  const said = (await open({ kind: "command", command: [path] }).deliver(sending())) ?? "";
+  assert.deepEqual([...said].toSorted(), ["x", "ü"]);
 });
 
 test("command: one that does not read its input and prints without end is taken as it is", async () => {
@@ -308,7 +389,9 @@ test("mail: nothing in a name can add a header, a recipient or a control charact
 for (const text of ["plain", "ü".repeat(200), "a".repeat(300), "=?utf-8?B?eA==?=", "short ü 漢字"]) {
   test(`mail: the subject ${text.slice(0, 12)} is read back as it was`, () => {
     const encoded = encodedWords(text);
-    for (const line of encoded.split("\n ")) if (!text.startsWith("aaa")) assert.ok(line.length <= 76, line);
+    for (const line of `Subject: ${encoded}`.split("\n ")) {
+      if (!text.startsWith("aaa")) assert.ok(line.length <= 76, line);
+    }
     const words = [...encoded.matchAll(/=\?utf-8\?B\?([^?]*)\?=/g)].map(([, word = ""]) =>
       Uint8Array.fromBase64(word),
     );
@@ -373,8 +456,10 @@ test("alertmanager: labels, times and the link of an alert, at each of several",
 
 test("alertmanager: one of two is enough, none is a failure", async (t) => {
   const up = await serverOf(t, status(200));
-  await open({ kind: "alertmanager", urls: ["http://127.0.0.1:1", up.url] }).deliver(sending());
+  const said = await open({ kind: "alertmanager", urls: ["http://127.0.0.1:1", up.url] }).deliver(sending());
   assert.equal(up.got.length, 1);
+  assert.match(said ?? "", /^1 of 2 did not take it: cannot deliver to .*: nobody listens there$/);
+  assert.equal(await open({ kind: "alertmanager", urls: [up.url] }).deliver(sending()), undefined);
   const error = await failureOf(
     open({ kind: "alertmanager", urls: ["http://127.0.0.1:1"] }).deliver(sending()),
   );

@@ -1,5 +1,6 @@
 /** Runs a program with text on its standard input, within a time, without a shell. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 
 import { plainLine } from "../../../watch/watch.ts";
 import { ReceiverError } from "./receiver.ts";
@@ -19,20 +20,15 @@ const OUTPUT_MAX = 4096;
 const LAST_WORDS_MS = 250;
 const ENDINGS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such program",
+  ENOTDIR: "there is no such program",
   EACCES: "it may not be run",
 };
 
 /** What it printed, both streams. Throws ReceiverError unless it ends with 0 in time. */
 export async function runProgram(run: ProgramRun): Promise<string> {
-  const { program, programArguments, environment, timeoutSeconds, signal, input } = run;
+  const { program, timeoutSeconds, signal, input } = run;
+  const child = begun(run);
   return new Promise<string>((resolve, reject) => {
-    // A group of its own: what it starts ends with it when the time is over.
-    const child = spawn(program, programArguments, {
-      env: environment,
-      detached: true,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
-    const decoder = new TextDecoder();
     let [output, ending]: [string, "time" | "stop" | undefined] = ["", undefined];
     const end = (why: "time" | "stop"): void => {
       ending ??= why;
@@ -47,6 +43,7 @@ export async function runProgram(run: ProgramRun): Promise<string> {
       signal.removeEventListener("abort", stop);
     };
     for (const stream of [child.stdout, child.stderr]) {
+      const decoder = new TextDecoder();
       stream.on("data", (chunk: Uint8Array) => {
         if (output.length < OUTPUT_MAX) output += decoder.decode(chunk, { stream: true });
       });
@@ -56,8 +53,7 @@ export async function runProgram(run: ProgramRun): Promise<string> {
     child.stdin.end(input);
     child.on("error", (cause: NodeJS.ErrnoException) => {
       settle();
-      const why = ENDINGS[cause.code ?? ""] ?? cause.message;
-      reject(new ReceiverError("not-usable", `Cannot run ${program}: ${why}`, undefined, cause));
+      reject(notRun(program, cause));
     });
     // What it left running may hold the pipes open: `exit`, not `close`, says that it is done. What it said
     // last may still be on its way then.
@@ -77,6 +73,35 @@ export async function runProgram(run: ProgramRun): Promise<string> {
       child.once("close", finish);
     });
   });
+}
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+/** Throws ReceiverError for what is refused at once; the rest comes as an `error` of the child. */
+function begun({ program, programArguments, environment }: ProgramRun): Child {
+  try {
+    // A group of its own: what it starts ends with it when the time is over.
+    const child: ChildProcess = spawn(program, programArguments, {
+      env: environment,
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    if (hasPipes(child)) return child;
+    // Without a file left there is no pipe; that this is so comes as an `error` nobody waits for any more.
+    child.on("error", () => {});
+    throw new Error("too many files are open");
+  } catch (cause) {
+    throw notRun(program, cause as NodeJS.ErrnoException);
+  }
+}
+
+function hasPipes(child: ChildProcess): child is ChildProcess & Child {
+  return [child.stdin, child.stdout, child.stderr].every((stream) => stream !== null && stream !== undefined);
+}
+
+function notRun(program: string, cause: NodeJS.ErrnoException): ReceiverError {
+  const why = ENDINGS[cause.code ?? ""] ?? cause.message;
+  return new ReceiverError("not-usable", `Cannot run ${program}: ${why}`, undefined, cause);
 }
 
 function killGroup(pid: number | undefined): void {
