@@ -160,7 +160,7 @@ class Recording {
       this.#second();
       await recorder.dump("start", () => this.#breathe());
       this.#flowsAtStart = recorder.tableFlows;
-      recorder.drain(Infinity);
+      recorder.drain(FETCHED_AT_ONCE);
       // Listing the table had the kernel collect what had expired: its count begins anew.
       this.#second();
       endedBy = await this.#record(stop);
