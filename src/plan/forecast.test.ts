@@ -174,8 +174,8 @@ test("what cannot be told is said, with the reason", () => {
   const young = series(5, 1, () => 100);
   const old = series(DAY, 30, () => 100, DAY / 2);
   const cases: [readonly SeriesColumns[], RegExp][] = [
-    [[], /never measured/],
-    [[series(DAY, 30, () => NaN)], /never measured/],
+    [[], /nothing is remembered/],
+    [[series(DAY, 30, () => NaN)], /nothing is remembered/],
     [[young], /watched for 5 s only/],
     [[old], /not measured in the last minutes/],
   ];

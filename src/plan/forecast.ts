@@ -119,7 +119,7 @@ interface Seen {
 function look(facts: ForecastFacts): Seen | string {
   const { history, nowMs, capacityFlows, arrivals } = facts;
   const oldestMs = oldestPointMs(history);
-  if (oldestMs === undefined) return "occupancy was never measured";
+  if (oldestMs === undefined) return "nothing is remembered of the occupancy yet";
   if (!(capacityFlows > 0)) return "the capacity is not known";
   const spanSeconds = Math.min(LONG_SPAN_SECONDS, (nowMs - oldestMs) / 1000);
   const shortStep = Math.min(SHORT_STEP_SECONDS, Math.max(1, Math.floor(spanSeconds / 60)));
