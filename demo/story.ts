@@ -49,6 +49,8 @@ const FAST: Pace = {
 const PATIENCE = 3;
 const LEAST_PATIENCE_SECONDS = 45;
 const PICTURE_SHARE = 0.62;
+/** The forecast is waited for until then: while the what-if looks, another tenth of the table fills. */
+const LATEST_PICTURE_SHARE = 0.75;
 /** Flows come and go in between. */
 const FULL_SHARE = 0.998;
 /** The table has room again. */
@@ -142,7 +144,10 @@ export class Story {
     this.#tellsForecasts = true;
     startHoarder(perSecond);
     const share = ({ useShare = 0 }: StatusJson): number => useShare;
-    await this.#until("the table fills", this.#pace.filling, (status) => share(status) >= PICTURE_SHARE);
+    await this.#until("the table fills", this.#pace.filling, (status) => {
+      const least = this.#foretold === undefined ? LATEST_PICTURE_SHARE : PICTURE_SHARE;
+      return share(status) >= least;
+    });
     await this.#parts.pictures?.filling();
     await this.#whatif();
     await this.#until("the table is full", this.#pace.filling, (status) => share(status) >= FULL_SHARE);

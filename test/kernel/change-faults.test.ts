@@ -193,9 +193,12 @@ function strikesOf(calls: readonly WritingCall[]): readonly Strike[] {
   return sensible.filter(({ index, turn }) => turn === index % (faults.length - 1));
 }
 
+/** On a busy machine code is compiled at other moments, and calls come otherwise, several times in a row. */
+const ATTEMPTS = 24;
+
 interface Tally {
   struck: number;
-  /** Calls that never came about where they were expected, eight times in a row. */
+  /** Calls that never came about where they were expected, ATTEMPTS times in a row. */
   missed: string[];
 }
 
@@ -209,7 +212,7 @@ async function strikeOnce(
   { at, fault, index }: Strike,
 ): Promise<{ root: string; struck: Struck } | undefined> {
   let target: WritingCall | undefined = at;
-  for (let attempt = 0; attempt < 8 && target !== undefined; attempt += 1) {
+  for (let attempt = 0; attempt < ATTEMPTS && target !== undefined; attempt += 1) {
     const root = copyOf(fresh);
     const struck = await strike(argv(root), target, fault, root);
     if (struck.at !== undefined) return { root, struck };
